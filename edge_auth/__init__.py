@@ -1,0 +1,1 @@
+"""The backend that authorises at CloudFront's edge."""

@@ -1,0 +1,1 @@
+"""The upload gateway: one policy, three ways for the bytes to reach S3."""

@@ -1,0 +1,1 @@
+"""Who, under which policy, may they: the corridor every request walks."""

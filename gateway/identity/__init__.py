@@ -1,0 +1,1 @@
+"""Who is calling: credentials verified, and turned into principals."""

@@ -1,0 +1,1 @@
+"""The one decoder: a raw request becomes an intent."""

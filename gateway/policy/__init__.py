@@ -1,0 +1,1 @@
+"""The pure core: a principal, a policy and an intent become a grant or a refusal."""

@@ -1,0 +1,1 @@
+"""The backend whose bytes pass through the gateway."""

@@ -1,0 +1,1 @@
+"""S3: signing, and the few operations the gateway calls."""

@@ -1,0 +1,1 @@
+"""Where policies live: protocols, and the stores that keep them."""
