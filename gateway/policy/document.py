@@ -45,7 +45,7 @@ PLACEHOLDERS: Final = frozenset({"tenant", "name", "subject", "year", "month", "
 """What may stand in braces in a key template."""
 
 MAX_FAULTS: Final = 500
-"""The most faults one answer lists."""
+"""The most faults one answer lists; what is found after them is not told."""
 
 _MAX_ITEMS: Final = 1_000
 _COUNT_LIMIT: Final = 2**63 - 1  # what SQLite and DynamoDB both hold exactly enough
@@ -86,7 +86,8 @@ class _Place:
     pointer: str = ""
 
     def fault(self, detail: str) -> None:
-        self.reading.faults.append(Fault(self.pointer, detail))
+        if len(self.reading.faults) < MAX_FAULTS:
+            self.reading.faults.append(Fault(self.pointer, detail))
 
     def child(self, name: str, value: Any) -> "_Place":
         """The place below this one; `name` is escaped as RFC 6901 section 3 says, and always encodable."""
@@ -100,21 +101,22 @@ class _Place:
             return None
         return {name: self.child(name, value) for name, value in self.value.items()}
 
-    def items(self) -> "list[_Place]":
+    def items(self, most: int) -> "list[_Place]":
         """The places of a list's items; none when the value is no list or one that is too long."""
         if type(self.value) is not list:
             self.fault("this must be a list")
             return []
-        if len(self.value) > _MAX_ITEMS:
-            self.fault(f"this list may have {_MAX_ITEMS} items at most")
+        if len(self.value) > most:
+            self.fault(f"this list may have {most} items at most")
             return []
         return [self.child(str(index), value) for index, value in enumerate(self.value)]
 
     def clean(self, *names: str) -> bool:
         """Whether this is an object whose members `names` have no fault, so that they can be held together."""
-        below = tuple(self.child(name, None).pointer for name in names)
+        exactly = {self.pointer, *(f"{self.pointer}/{name}" for name in names)}
+        below = tuple(f"{self.pointer}/{name}/" for name in names)
         faulty = (fault.pointer for fault in self.reading.faults)
-        return not any(pointer == self.pointer or pointer.startswith(below) for pointer in faulty)
+        return not any(pointer in exactly or pointer.startswith(below) for pointer in faulty)
 
 
 # Readers of single values. What a reader gives back after a fault is of the right type and never used.
@@ -145,7 +147,9 @@ def _one_of(*options: str) -> _Reader:
 def _whole(least: int, most: int) -> _Reader:
     def read(place: _Place) -> int:
         if type(place.value) is not int or not least <= place.value <= most:
-            place.fault(f"this must be a whole number from {least} to {most}")
+            place.fault(
+                f"this must be a whole number from {least} to {most}" if least < most else f"this must be {most}"
+            )
             return least
         return place.value
 
@@ -187,14 +191,16 @@ def _matching(rule: re.Pattern[str], said: str, *, lower: bool = False, most: in
     return read
 
 
-def _several(item: _Reader, *, least: int = 0, same: Callable[[Any], Any] = lambda value: value) -> _Reader:
+def _several(
+    item: _Reader, *, least: int = 0, most: int = _MAX_ITEMS, same: Callable[[Any], Any] = lambda value: value
+) -> _Reader:
     """A list without repetition as a tuple; `same` is what two items must not have in common."""
 
     def read(place: _Place) -> tuple[Any, ...]:
         faults = place.reading.faults
         values: list[Any] = []
         seen: set[Any] = set()
-        for each in place.items():
+        for each in place.items(most):
             before = len(faults)
             value = item(each)
             if len(faults) == before and same(value) in seen:
@@ -508,8 +514,10 @@ _POLICY: Final[Mapping[str, _Reader]] = {
     "quota": _object_of(QuotaRule, _QUOTA),
     "rate": _or_null(_object_of(RateRule, _RATE, ("per_second", "burst"))),
     "inspection": _one_of("none", "required"),
-    "webhooks": _several(_url(private=False, query=True)),
-    "issuers": _several(_object_of(IssuerRule, _ISSUER, ("issuer",), _check_issuer), same=lambda rule: rule.issuer),
+    "webhooks": _several(_url(private=False, query=True), most=16),
+    "issuers": _several(
+        _object_of(IssuerRule, _ISSUER, ("issuer",), _check_issuer), most=64, same=lambda rule: rule.issuer
+    ),
 }
 
 
@@ -526,7 +534,7 @@ def parse(document: object, *, allow_private_issuers: bool = False) -> Policy | 
     reading = _Reading(allow_private_issuers)
     place = _Place(reading, document)
     policy: Policy = _object_of(_policy, _POLICY, ("version", "tenant"), _check_policy)(place)
-    return policy if not reading.faults else tuple(reading.faults[:MAX_FAULTS])
+    return policy if not reading.faults else tuple(reading.faults)
 
 
 def render(policy: Policy) -> dict[str, Any]:
