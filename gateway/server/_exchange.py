@@ -1,0 +1,212 @@
+"""One request and its answer, as ASGI 3 sees them (scope type `http`).
+
+Owns what `receive` and `send` mean: the body's queue, `100 Continue`, disconnects, and what becomes of an application
+that fails. The connection it belongs to is a `Wire`: it owns bytes, deadlines and what happens afterwards.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, Protocol
+from urllib.parse import unquote_to_bytes
+
+from gateway.server._head import RequestHead
+from gateway.server._response import ResponseEncoder, ResponseError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+EXTENSION: Final = "upload_gateway.request"
+"""Key in `scope["extensions"]`: `{"has_query": bool, "request_id": str}`.
+
+`has_query` tells `/x?` from `/x`, which `query_string` can't; `request_id` is what this front's own answers to the
+request carry (408, 500), so that an application can log and send the same one.
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class Wire(Protocol):
+    """What an exchange needs of its connection."""
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Queue bytes for the client."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the client has taken enough of what was written."""
+        ...
+
+    def date(self) -> bytes:
+        """The `date` line."""
+        ...
+
+    def body_wanted(self, exchange: "Exchange") -> None:
+        """The application waits for more of the body."""
+        ...
+
+    def must_close(self, exchange: "Exchange") -> bool:
+        """Whether the connection ends with this answer, apart from what the application says."""
+        ...
+
+    def answered(self, exchange: "Exchange") -> None:
+        """The answer is complete."""
+        ...
+
+    def failed(self, exchange: "Exchange") -> None:
+        """The application ended without an answer, or in the middle of one."""
+        ...
+
+
+class Exchange:
+    """A request being answered. `closes`: the answer said `connection: close`."""
+
+    __slots__ = (
+        "_encoder",
+        "_end_told",
+        "_gone",
+        "_pieces",
+        "_waiters",
+        "_wire",
+        "awaits_continue",
+        "body_complete",
+        "buffered",
+        "closes",
+        "head",
+        "request_id",
+    )
+
+    def __init__(self, wire: Wire, head: RequestHead, request_id: str) -> None:
+        self._wire = wire
+        self.head = head
+        self.request_id = request_id
+        self._encoder = ResponseEncoder(head_only=head.method == "HEAD", chunks=head.version == "1.1")
+        self._pieces: list[bytes] = []
+        self._waiters: list[asyncio.Future[None]] = []
+        self._gone = False
+        self._end_told = False
+        self.awaits_continue = head.expects_continue
+        self.body_complete = False
+        self.buffered = 0
+        self.closes = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of the answer is on the wire."""
+        return self._encoder.begun
+
+    # What the connection tells.
+
+    def feed(self, content: bytes) -> None:
+        """A piece of the body came. After the answer it is dropped."""
+        # A client that sends its body without waiting does not need to be told to (RFC 9110 section 10.1.1).
+        self.awaits_continue = False
+        if not self._encoder.complete:
+            self._pieces.append(content)
+            self.buffered += len(content)
+            self._wake()
+
+    def end_body(self) -> None:
+        """The body is complete."""
+        self.body_complete = True
+        self.awaits_continue = False
+        self._wake()
+
+    def disconnect(self) -> None:
+        """The client is gone, or has had its answer from the server itself: nothing more is received or sent."""
+        self._gone = True
+        self._pieces.clear()
+        self.buffered = 0
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # What the application does.
+
+    async def run(self, app: App, scope: Scope) -> None:
+        """Call the application and see to it that the request gets an answer or the connection an end."""
+        if self._gone:  # the request broke before its turn came
+            return
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception:  # noqa: BLE001 - the last boundary: whatever a defect raises becomes a 500 with an id
+            _log.exception("request %s: the application failed", self.request_id)
+        else:
+            if self._encoder.complete or self._gone:
+                return
+            _log.error("request %s: the application gave no complete answer", self.request_id)
+        if not self._encoder.complete and not self._gone:
+            self._wire.failed(self)
+
+    async def receive(self) -> Message:
+        """ASGI `receive`: what has come of the body, else wait; `http.disconnect` after the end of the exchange."""
+        while True:
+            if self._gone or self._encoder.complete:
+                return {"type": "http.disconnect"}
+            if self._pieces or (self.body_complete and not self._end_told):
+                return self._take()
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            self._wire.body_wanted(self)
+            await waiter
+
+    def _take(self) -> Message:
+        pieces, self._pieces, self.buffered = self._pieces, [], 0
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._end_told = self.body_complete
+        if not self.body_complete:
+            self._wire.body_wanted(self)
+        return {"type": "http.request", "body": body, "more_body": not self.body_complete}
+
+    async def send(self, message: Message) -> None:
+        """ASGI `send`. Raises `ResponseError` for an answer that can't be sent; silent once the client is gone."""
+        if self._gone:
+            return
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._encoder.start(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body":
+            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+            await self._wire.drain()
+        else:
+            raise ResponseError("An unknown message.")
+
+    def _send_body(self, data: bytes, *, more: bool) -> None:
+        if not self._encoder.begun:
+            self.closes = self._encoder.says_close or self._wire.must_close(self)
+        pieces = self._encoder.body(data, more=more, close=self.closes, date=self._wire.date())
+        self._wire.write(pieces)
+        if self._encoder.complete:
+            self._pieces.clear()
+            self.buffered = 0
+            self._wake()
+            self._wire.answered(self)
+
+
+def scope_of(
+    head: RequestHead, request_id: str, client: tuple[str, int] | None, server: tuple[str, int] | None
+) -> Scope:
+    """The ASGI scope of a request. `raw_path`, `query_string` and `headers` are exact; `path` is a reading of them."""
+    path = head.raw_path if b"%" not in head.raw_path else unquote_to_bytes(head.raw_path)
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": head.version,
+        "method": head.method,
+        "scheme": "http",
+        "path": path.decode("utf-8", "replace"),
+        "raw_path": head.raw_path,
+        "query_string": head.query or b"",
+        "root_path": "",
+        "headers": list(head.headers),
+        "client": client,
+        "server": server,
+        "extensions": {EXTENSION: {"has_query": head.query is not None, "request_id": request_id}},
+    }
