@@ -54,7 +54,8 @@ _SCOPE: Final = re.compile(r"[!#-\[\]-~]+")  # RFC 6749 section 3.3, scope-token
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,255}")  # RFC 9110 section 5.6.2, lower-case
 _MEDIA_NAME: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # RFC 6838 section 4.2, lower-cased
 _MEDIA_RANGE: Final = re.compile(rf"\*/\*|{_MEDIA_NAME}/(?:\*|{_MEDIA_NAME})")
-_EXTENSION: Final = re.compile(r"\.[!-\-0-\[\]-~]{1,63}")  # visible ASCII but for dot, slash and backslash
+# Visible ASCII but for dot, slash and backslash, and but for : ; % at which `names.denied_extension` cuts.
+_EXTENSION: Final = re.compile(r"\.[!-$&-,0-9<-\[\]-~-]{1,63}")
 _URL: Final = re.compile(  # RFC 3986 section 3, without userinfo and fragment
     r"(?P<scheme>[a-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*)"
@@ -365,7 +366,7 @@ def _extension(place: _Place) -> str:
     if type(value) is str and value.count(".") > 1:
         place.fault('an extension is what follows the last dot: write ".gz", not ".tar.gz"')
         return ""
-    said = 'an extension is a dot and 1 to 63 visible ASCII characters other than . / \\, such as ".png"'
+    said = 'an extension is a dot and 1 to 63 visible ASCII characters other than . / \\ : ; %, such as ".png"'
     extension: str = _matching(_EXTENSION, said, lower=True)(place)
     return extension
 
