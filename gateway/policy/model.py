@@ -182,6 +182,26 @@ class Minted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carriage:
+    """How an upload will travel, and what that way can't carry, whatever a tenant's policy says.
+
+    - `max_size`: bytes. `advice`: a sentence naming what would work where this way does not.
+    - `adds_headers`: False where the client's own request goes to S3 (a redirect), so nothing can be added to it.
+    - `portable_names`, `max_encoded_path` (characters): names that the way can hold.
+    - `metadata_keys`, `checksums`: the ones listed at deployment; None where the way takes any.
+    """
+
+    backend: Backend
+    max_size: int = SINGLE_PUT_LIMIT
+    advice: str = "Begin the upload with POST /uploads, which sends large objects in parts."
+    adds_headers: bool = True
+    portable_names: bool = False
+    max_encoded_path: int | None = None
+    metadata_keys: frozenset[str] | None = None
+    checksums: frozenset[Algorithm] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What a client wants, decoded once and free of its wire format.
 
@@ -192,11 +212,10 @@ class Intent:
     - `create_only`: the client asked for it. `metadata`: lower-case keys without their prefix, in order.
     - `object_headers`: headers that S3 would store with the object, lower-case names.
     - `header_fault`: the first header that no policy could allow.
-    - `digest_header`: the RFC 9530 header that `checksum` came from, which S3 itself does not read.
-    - `client_sends`: the client's own request goes to S3 as it is (a redirect), so nothing can be added for it.
+    - `unread_headers`: headers that have an effect here but that S3, reached by a redirect, would not understand.
     """
 
-    backend: Backend
+    carriage: Carriage
     name: str | Refusal
     size: int
     content_type: str | None
@@ -206,7 +225,4 @@ class Intent:
     object_headers: tuple[tuple[str, str], ...]
     minted: Minted
     header_fault: Refusal | None = None
-    digest_header: str | None = None
-    api_key_header: bool = False
-    client_sends: bool = False
-    single_put: bool = True
+    unread_headers: tuple[str, ...] = ()

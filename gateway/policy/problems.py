@@ -13,6 +13,9 @@ from typing import Any, Final
 TYPE_PREFIX: Final = "urn:upload-gateway:problem:"
 MEDIA_TYPE: Final = "application/problem+json"
 
+INTERNAL_DETAIL: Final = "This is a defect of the gateway; its operator can find it by the id in 'instance'."
+"""All that a client learns of an `internal` problem."""
+
 
 class Code(StrEnum):
     """The problem codes of the wire contract; the value is what a client sees after the type prefix."""

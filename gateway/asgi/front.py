@@ -1,0 +1,84 @@
+"""The front of an upload resource: one ASGI application for every backend whose grant is enacted in this process."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+from gateway.admission import Admission
+from gateway.asgi.wire import (
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    body_chunks,
+    raw_request,
+    refusal_reply,
+    send_reply,
+    stamped,
+)
+from gateway.intake import METHODS, RawRequest, is_preflight
+from gateway.policy.grant import Grant
+from gateway.policy.model import Carriage
+from gateway.policy.problems import Refusal
+from gateway.storage.upstream import BodyAbortedError
+
+RequestIds = Callable[[], str]
+"""Makes a fresh request id."""
+
+Render = Callable[[Reply | Refusal, str], Reply]
+"""Turns a backend's answer or a refusal, with the request's id, into a reply."""
+
+PREFLIGHT = Reply(status=204, headers=(("allow", METHODS),))
+"""The answer to OPTIONS: what is allowed here, to anyone, before any credential."""
+
+
+class Enact(Protocol):
+    """What a backend is: from a grant (and, where the bytes pass through, the body) to its own kind of answer."""
+
+    def __call__(self, grant: Grant, body: AsyncIterator[bytes]) -> Awaitable[Reply | Refusal]:
+        """Enact the grant; raises BodyAbortedError when the client went away, for there is nobody to answer."""
+        ...
+
+
+class UploadFront:
+    """`PUT {base}/{name}`: admit, enact, answer."""
+
+    def __init__(
+        self,
+        *,
+        base: str,
+        carriage: Carriage,
+        admission: Admission,
+        enact: Enact,
+        request_ids: RequestIds,
+        render: Render | None = None,
+    ) -> None:
+        self._base = base
+        self._carriage = carriage
+        self._admission = admission
+        self._enact = enact
+        self._request_ids = request_ids
+        self._render = render or default_render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        request_id = self._request_ids()
+        reply = await self._answer(raw_request(scope), receive)
+        if reply is not None:
+            await send_reply(send, self._render(reply, request_id))
+
+    async def _answer(self, raw: RawRequest, receive: Receive) -> Reply | Refusal | None:
+        """What to say; None when the client went away and there is nobody to say it to."""
+        if is_preflight(raw):
+            return PREFLIGHT
+        outcome = await self._admission.admit(raw, base=self._base, carriage=self._carriage)
+        if isinstance(outcome, Refusal):
+            return outcome
+        try:
+            return await self._enact(outcome, body_chunks(receive))
+        except BodyAbortedError:
+            return None
+
+
+def default_render(outcome: Reply | Refusal, request_id: str) -> Reply:
+    """A backend's answer or a refusal, as a reply with the request's id."""
+    return refusal_reply(outcome, request_id) if isinstance(outcome, Refusal) else stamped(outcome, request_id)

@@ -1,0 +1,46 @@
+"""Types and extensions: what a `Content-Type` names, and which extensions a tenant's types allow."""
+
+from collections.abc import Mapping
+from typing import Final
+
+_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110 section 5.6.2, folded
+
+
+def essence(content_type: str) -> str | None:
+    """The lower-case `type/subtype` of a media type (RFC 9110 section 8.3.1), parameters ignored; None if malformed.
+
+    A comma outside quotes is malformed here: browsers that are served such a value take the type after the comma
+    (Fetch standard, "extract a MIME type"), which nobody would have judged.
+    """
+    value, _, parameters = content_type.partition(";")
+    main, slash, sub = value.strip().lower().partition("/")
+    if not slash or not main or not sub or not _TOKEN.issuperset(main) or not _TOKEN.issuperset(sub):
+        return None
+    return None if _has_loose_comma(parameters) else f"{main}/{sub}"
+
+
+def _has_loose_comma(parameters: str) -> bool:
+    """Whether a comma stands outside a quoted string, or a quoted string is left open."""
+    quoted = escaped = False
+    for character in parameters:
+        if escaped:
+            escaped = False
+        elif quoted and character == "\\":
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            return True
+    return quoted
+
+
+def allowed_extensions(types: Mapping[str, tuple[str, ...]], essence: str | None) -> tuple[str, ...] | None:
+    """The extensions of the entry that covers `essence`, an exact one before a wildcard; None if none covers it.
+
+    An empty tuple allows any extension and none. An absent type (None) is covered by `*/*` only.
+    """
+    if essence is not None:
+        for entry in (essence, essence.partition("/")[0] + "/*"):
+            if entry in types:
+                return types[entry]
+    return types.get("*/*")

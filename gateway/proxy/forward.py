@@ -1,0 +1,52 @@
+"""The streaming proxy's enactment: the body goes on to S3 as it arrives, under a signature over the grant's headers."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from gateway.asgi.wire import Reply
+from gateway.policy.grant import Grant
+from gateway.policy.problems import Refusal
+from gateway.proxy.answers import STORAGE_UNAVAILABLE, problem, relayed
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import Signer, encode_key
+from gateway.storage.upstream import Answer, Upstream, UpstreamError
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Forwarder:
+    """Enacts grants by sending the bytes on; given the connection pool, where the bucket is, and who signs."""
+
+    def __init__(self, *, upstream: Upstream, endpoint: Endpoint, signer: Signer, clock: Callable[[], float]) -> None:
+        self._upstream = upstream
+        self._endpoint = endpoint
+        self._signer = signer
+        self._clock = clock
+
+    async def __call__(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
+        """Stream the body to the grant's key; raises BodyAbortedError when the client breaks off."""
+        headers = grant.s3_headers()
+        signed = self._signer.sign_headers(
+            "PUT", self._endpoint.host, self._endpoint.path_for(grant.key), now=self._clock(), headers=headers
+        )
+        url = self._endpoint.url_for(grant.key)
+        try:
+            answer = await self._upstream.put(url, (*headers, *signed.items()), body, grant.size)
+        except UpstreamError as error:
+            _LOG.warning("S3 gave no answer to a PUT: %s", error)
+            return STORAGE_UNAVAILABLE
+        return _success(grant, answer) if answer.status == 200 else self._failure(answer)
+
+    def _failure(self, answer: Answer) -> Refusal:
+        refusal = problem(answer)
+        if refusal is STORAGE_UNAVAILABLE:
+            _LOG.warning("S3 answered a PUT with %d", answer.status)
+        return refusal
+
+
+def _success(grant: Grant, answer: Answer) -> Reply:
+    headers = [*relayed(answer), ("content-location", encode_key(grant.key))]
+    if grant.checksum is not None:
+        headers.append((grant.checksum.header, grant.checksum.value))
+    return Reply(status=200, headers=tuple(headers))

@@ -1,0 +1,56 @@
+"""What each backend can carry on a deployment: the wire contract's table of forced differences, as data."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from gateway.policy.model import Algorithm, Backend, Carriage
+
+
+class Limits(StrEnum):
+    """Whose limits hold: only the machine's own, or those that AWS sets around each backend."""
+
+    NONE = "none"
+    AWS = "aws"
+
+
+API_GATEWAY_PAYLOAD: Final = 10_485_760
+"""The most bytes of a request through API Gateway (API Gateway Developer Guide, "Quotas for REST APIs")."""
+
+API_GATEWAY_PATH: Final = 350
+"""The most characters of an encoded name whose method ARN, policy included, stays under 512 (same guide)."""
+
+EDGE_METADATA_KEYS: Final = frozenset({"description", "title"})
+"""Ten headers reach S3 through an origin request policy (CloudFront Developer Guide, "Quotas"): the type, six checksums
+and create-only leave two."""
+
+EDGE_CHECKSUMS: Final = frozenset(Algorithm)
+
+_USE_UPLOADS: Final = "Begin the upload with POST /uploads instead."
+_USE_PRESIGNED: Final = "Use PUT /presigned or POST /uploads instead."
+
+_UNLIMITED: Final = {
+    Backend.PROXY: Carriage(backend=Backend.PROXY),
+    Backend.PRESIGNED: Carriage(backend=Backend.PRESIGNED, adds_headers=False),
+    Backend.EDGE: Carriage(backend=Backend.EDGE),
+}
+
+_AWS: Final = {
+    Backend.PROXY: Carriage(
+        backend=Backend.PROXY,
+        max_size=API_GATEWAY_PAYLOAD,
+        advice=_USE_PRESIGNED,
+        portable_names=True,
+        max_encoded_path=API_GATEWAY_PATH,
+        metadata_keys=EDGE_METADATA_KEYS,
+    ),
+    Backend.PRESIGNED: Carriage(backend=Backend.PRESIGNED, adds_headers=False, advice=_USE_UPLOADS),
+    Backend.EDGE: Carriage(
+        backend=Backend.EDGE, advice=_USE_PRESIGNED, metadata_keys=EDGE_METADATA_KEYS, checksums=EDGE_CHECKSUMS
+    ),
+}
+
+
+def carriages(limits: Limits) -> Mapping[Backend, Carriage]:
+    """The way of each backend under these limits."""
+    return _AWS if limits is Limits.AWS else _UNLIMITED

@@ -1,0 +1,152 @@
+"""Plans: an upload that is agreed on first and sent to S3 afterwards, whatever the client.
+
+A request's JSON becomes an intent for the same policy as a PUT, and a grant becomes the plan the client carries out.
+"""
+
+import json
+from datetime import UTC, datetime
+from email.header import Header
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.policy.grant import Grant
+from gateway.policy.headers import is_checksum
+from gateway.policy.model import OBJECT_LIMIT, Algorithm, Backend, Carriage, Checksum, Intent, Minted, Policy
+from gateway.policy.names import check_name
+from gateway.policy.problems import Fault
+from presigner.redirect import Presigner
+from presigner.sealing import Sealer
+
+PURPOSE: Final = "upload"
+_CLIENT_SETS: Final = frozenset({"content-length", "host"})
+
+
+class ChecksumBody(BaseModel):
+    """A checksum of the whole object; `value` null to give it at complete."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    algorithm: Literal["crc32", "crc32c", "crc64nvme", "sha1", "sha256", "md5"]
+    value: str | None = None
+
+
+class CreateUpload(BaseModel):
+    """The body of `POST /uploads`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"name": "photo.png", "size": 20480, "content_type": "image/png"}},
+    )
+
+    name: str
+    size: int = Field(ge=0, le=OBJECT_LIMIT, description="Bytes, exactly.")
+    content_type: str | None = None
+    checksum: ChecksumBody | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    overwrite: bool | None = None
+    strategy: Literal["put", "post", "multipart"] | None = None
+    part_size: int | None = Field(default=None, ge=5_242_880, le=5_368_709_120, description="Bytes.")
+
+
+class PlanBody(BaseModel):
+    """An upload's plan; send `method` `url` with exactly `headers`."""
+
+    id: str
+    strategy: str
+    name: str
+    key: str
+    size: int
+    expires_at: str
+    method: str
+    url: str | None
+    headers: dict[str, str]
+    fields: dict[str, str] | None = None
+    part_size: int | None = None
+    part_count: int | None = None
+    parts: list[dict[str, Any]] | None = None
+
+
+PLAN_CARRIAGE: Final = Carriage(backend=Backend.PRESIGNED)
+
+
+def faults(body: CreateUpload, policy: Policy) -> tuple[Fault, ...]:
+    """What is wrong with a body that is well formed: checksums, metadata, contradictions with the policy."""
+    found = []
+    if body.overwrite and not policy.overwrite:
+        found.append(Fault("/overwrite", "The tenant never overwrites; leave it out or say false."))
+    given = body.checksum
+    if given is not None and given.value is not None and not is_checksum(Algorithm(given.algorithm), given.value):
+        found.append(Fault("/checksum/value", f"This is not the base64 of a {given.algorithm} digest."))
+    if body.strategy in {"post", "multipart"}:
+        found.append(Fault("/strategy", "This gateway plans single PUTs only: say put, or leave it out."))
+    found += [
+        Fault(f"/metadata/{key.replace('~', '~0').replace('/', '~1')}", "A metadata key is a lower-case token.")
+        for key in body.metadata
+        if not key or not set(key) <= _KEY_CHARACTERS
+    ]
+    if body.content_type is not None and not _is_header_value(body.content_type):
+        found.append(Fault("/content_type", "A media type is printable ASCII."))
+    found += [
+        Fault(f"/metadata/{key}", "A metadata value has no control characters and no space at its ends.")
+        for key, value in body.metadata.items()
+        if not value.isprintable() or value != value.strip()
+    ]
+    return tuple(found)
+
+
+def _is_header_value(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text == text.strip()
+
+
+_KEY_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+
+def intent(body: CreateUpload, minted: Minted) -> Intent:
+    """What the body asks for, as the policy sees it."""
+    given = body.checksum
+    checksum = None if given is None or given.value is None else Checksum(Algorithm(given.algorithm), given.value)
+    return Intent(
+        carriage=PLAN_CARRIAGE,
+        name=check_name(body.name),
+        size=body.size,
+        content_type=body.content_type,
+        checksum=checksum,
+        create_only=body.overwrite is False,
+        metadata=tuple((key, metadata_value(value)) for key, value in body.metadata.items()),
+        object_headers=(),
+        minted=minted,
+    )
+
+
+def metadata_value(value: str) -> str:
+    """A metadata value as a header carries it: RFC 2047 where it is not ASCII (S3 User Guide, "Object metadata")."""
+    return value if value.isascii() else Header(value, "utf-8", maxlinelen=10_000).encode()
+
+
+def put_plan(grant: Grant, presigner: Presigner, sealer: Sealer) -> dict[str, Any]:
+    """The plan of a single PUT, with a sealed id that describes it."""
+    url, expires = presigner.url(grant)
+    described = {
+        "v": 1,
+        "s": "put",
+        "t": grant.tenant,
+        "i": grant.issuer,
+        "u": grant.subject,
+        "n": grant.name,
+        "k": grant.key,
+        "z": grant.size,
+        "e": expires,
+    }
+    return {
+        "id": sealer.seal(json.dumps(described, separators=(",", ":")).encode(), purpose=PURPOSE),
+        "strategy": "put",
+        "name": grant.name,
+        "key": grant.key,
+        "size": grant.size,
+        "expires_at": datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "method": "PUT",
+        "url": url,
+        "headers": {name: value for name, value in grant.s3_headers() if name not in _CLIENT_SETS},
+    }
