@@ -1,0 +1,132 @@
+"""A JWT taken apart, and believed in nothing: sizes, parts, encoding, JSON and claim types.
+
+What comes out is called unverified in its name. No cryptography, no clock, no issuer happens here (RFC 8725 section
+3.10 and aws-jwt-verify's `decomposeUnverifiedJwt`); the one thing that makes it verified is `verifier.finish`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final
+
+from gateway.identity.encoding import BASE64URL, decode_checked, parse_json
+from gateway.identity.errors import JwtParseError
+
+MAX_TOKEN_BYTES: Final = 8192
+"""Node, Apache and API Gateway allow 8 to 16 KiB for all headers together; a longer token never gets through."""
+
+_NOT_THREE_PARTS: Final = "JWT string does not consist of exactly 3 parts (header, payload, signature)"
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """The parts of a token that nobody has verified; `signing_input` is the bytes that the signature covers."""
+
+    header: Mapping[str, Any]
+    payload: Mapping[str, Any]
+    signature: bytes
+    signing_input: bytes
+
+
+def decompose_unverified_jwt(
+    jwt: object, *, max_bytes: int = MAX_TOKEN_BYTES, scope_lists: bool = False
+) -> UnverifiedToken:
+    """Take a token apart (RFC 7519 section 7.2, steps 1 to 6) without believing it; raises `JwtParseError`."""
+    header, payload, signature, signing_input = split_jws(jwt, max_bytes=max_bytes)
+    token = UnverifiedToken(parse_header(header), parse_payload(payload), signature, signing_input)
+    check_claim_types(token.payload, scope_lists=scope_lists)
+    return token
+
+
+def split_jws(jwt: object, *, max_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """The decoded header, payload and signature of a compact JWS, and its signing input; all bytes."""
+    header, payload, signature, signing_input = split_parts(jwt, max_bytes=max_bytes)
+    try:
+        return _decode(header), _decode(payload), _decode(signature), signing_input
+    except ValueError:
+        raise JwtParseError(_NOT_THREE_PARTS) from None
+
+
+def split_parts(jwt: object, *, max_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """The three parts as they stand, of the right alphabet, and the signing input; all bytes."""
+    if not jwt:
+        raise JwtParseError("Empty JWT")
+    if not isinstance(jwt, str):
+        raise JwtParseError("JWT is not a string")
+    if len(jwt) > max_bytes:
+        raise JwtParseError(f"JWT is longer than {max_bytes} bytes")
+    try:
+        raw = jwt.encode("ascii")
+    except UnicodeEncodeError:
+        raise JwtParseError(_NOT_THREE_PARTS) from None
+    if raw.translate(None, BASE64URL) != b"..":
+        raise JwtParseError(_NOT_THREE_PARTS)
+    first = raw.index(b".")
+    second = raw.rindex(b".")
+    if first == 0 or second == first + 1 or second == len(raw) - 1:
+        raise JwtParseError(_NOT_THREE_PARTS)
+    return raw[:first], raw[first + 1 : second], raw[second + 1 :], raw[:second]
+
+
+def _decode(part: bytes) -> bytes:
+    return decode_checked(part)
+
+
+def parse_header(raw: bytes) -> dict[str, Any]:
+    """The JOSE header's members, `alg` and `kid` strings where present; raises `JwtParseError`."""
+    header = _parse_object(raw, "header", "Header")
+    for name in ("alg", "kid", "typ", "cty"):
+        _check_string(header, "header", name)
+    return header
+
+
+def parse_payload(raw: bytes) -> dict[str, Any]:
+    """The claims set's members, types unchecked; raises `JwtParseError`."""
+    return _parse_object(raw, "payload", "Payload")
+
+
+def _parse_object(raw: bytes, name: str, title: str) -> dict[str, Any]:
+    try:
+        value = parse_json(raw)
+    except (ValueError, RecursionError):
+        raise JwtParseError(f"Invalid JWT. {title} is not a valid JSON object") from None
+    if not isinstance(value, dict):
+        raise JwtParseError(f"JWT {name} is not an object")
+    return value
+
+
+def check_claim_types(payload: Mapping[str, Any], *, scope_lists: bool = False) -> None:
+    """Refuse registered claims of the wrong type (RFC 7519 section 4.1); raises `JwtParseError`.
+
+    `scope_lists` says that `scope` may be a list of strings too, as many issuers write it.
+    """
+    for name in ("iss", "sub", "jti"):
+        _check_string(payload, "payload", name)
+    if not scope_lists:
+        _check_string(payload, "payload", "scope")
+    elif "scope" in payload and not is_string_or_strings(payload["scope"]):
+        raise JwtParseError("JWT payload scope claim is not a string or array of strings")
+    for name in ("exp", "nbf", "iat"):
+        if name in payload and not is_numeric_date(payload[name]):
+            raise JwtParseError(f"JWT payload {name} claim is not a number")
+    if "aud" in payload and not is_string_or_strings(payload["aud"]):
+        raise JwtParseError("JWT payload aud claim is not a string or array of strings")
+
+
+def is_numeric_date(value: object) -> bool:
+    """Whether this is seconds since the epoch, whole or not (RFC 7519 section 2): a finite number, never a bool."""
+    kind = type(value)
+    if kind is int:
+        # Beyond this a float no longer tells seconds apart, and no calendar has the year.
+        return -(2**53) <= value <= 2**53  # type: ignore[operator]
+    return kind is float and isfinite(value)  # type: ignore[arg-type]
+
+
+def is_string_or_strings(value: object) -> bool:
+    """Whether this is a string or a list of nothing but strings."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _check_string(members: Mapping[str, Any], part: str, name: str) -> None:
+    if name in members and not isinstance(members[name], str):
+        raise JwtParseError(f"JWT {part} {name} claim is not a string")
