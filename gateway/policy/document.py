@@ -10,7 +10,6 @@ where it is fetched.
 
 import dataclasses
 import ipaddress
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -160,7 +159,7 @@ def _whole(least: int, most: int) -> _Reader:
 def _per_second(place: _Place) -> float:
     """A rate: at least one a day, so that no wait computed from it is absurd, and at most a million."""
     value = place.value
-    if type(value) not in (int, float) or not math.isfinite(value) or not 0.00001 <= value <= 1_000_000:
+    if type(value) not in (int, float) or not 0.00001 <= value <= 1_000_000:
         place.fault("this must be a number above 0 (at least 0.00001) and at most 1000000")
         return 1.0
     return float(value)

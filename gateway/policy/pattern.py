@@ -189,7 +189,7 @@ class _Parser:
             first = False
             if low.categories:
                 categories += low.categories
-            if self._peek() == "-" and self._peek(1) != "]":
+            if self._peek() == "-" and self._peek(1) not in ("]", "-"):
                 self._at += 1
                 ranges.append(_range(low, self._member()))
             else:
