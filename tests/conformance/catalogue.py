@@ -1,0 +1,25 @@
+"""All cases, in one tuple."""
+
+from typing import Final
+
+from tests.conformance.case import Case
+from tests.conformance.cases_callers import credential_cases, order_cases, precondition_cases
+from tests.conformance.cases_content import checksum_cases, size_cases, type_cases
+from tests.conformance.cases_headers import header_cases
+from tests.conformance.cases_names import name_cases
+from tests.conformance.cases_requests import framing_cases, method_cases, query_cases
+
+CASES: Final[tuple[Case, ...]] = (
+    *name_cases(),
+    *header_cases(),
+    *query_cases(),
+    *method_cases(),
+    *framing_cases(),
+    *size_cases(),
+    *type_cases(),
+    *checksum_cases(),
+    *credential_cases(),
+    *precondition_cases(),
+    *order_cases(),
+)
+"""Every case of the suite; `test_matrix.py` holds their number and ids."""

@@ -1,0 +1,52 @@
+"""Starts the deployments under test: one process a worker and mode, for the whole session."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.demo import DemoProcess
+from tests.conformance.deployment import Deployment
+from tests.conformance.examiner import Examiner
+from tests.conformance.wire import Wire
+
+MODES = {"demo": "machine", "demo-limits-aws": "aws"}
+
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave this folder's long forms out unless they are asked for (`-m long`)."""
+    if "long" in (config.option.markexpr or ""):
+        return
+    skip = pytest.mark.skip(reason="a long form: run with -m long")
+    for item in items:
+        if HERE in item.path.parents and "long" in item.keywords:
+            item.add_marker(skip)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A deployment that is ready, the wire to it, and the examiner that knows its bucket."""
+
+    deployment: Deployment
+    wire: Wire
+    examiner: Examiner
+
+
+@pytest.fixture(
+    scope="session",
+    params=["demo", pytest.param("demo-limits-aws", marks=pytest.mark.long)],
+)
+def examination(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examination]:
+    """Each deployment in turn."""
+    mode: str = request.param
+    process = DemoProcess(tmp_path_factory.mktemp(mode), limits=MODES[mode])
+    with Wire() as wire:
+        try:
+            deployment = process.start()
+            yield Examination(deployment, wire, Examiner(deployment, wire))
+        finally:
+            process.stop()

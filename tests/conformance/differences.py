@@ -1,0 +1,91 @@
+"""The forced differences: the one table of where S3, CloudFront or API Gateway makes backends answer unalike.
+
+Section 5 of the wire contract is the law, and nothing may differ that has no row here. A case names the row it stands
+on; a row says on which backends and under which limits it is in force, and why.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tests.conformance.case import UNIQUE, UNIQUE_LENGTH, Case, Expectation, Refused, Stored
+
+EVERYWHERE: Final = frozenset({"machine", "aws"})
+AWS_ONLY: Final = frozenset({"aws"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One row: `backends` that differ, the `limits` modes in which they do, and the `reason`."""
+
+    backends: frozenset[str]
+    reason: str
+    limits: frozenset[str] = EVERYWHERE
+
+
+DIFFERENCES: Final[Mapping[str, Difference]] = {
+    "redirect-adds-nothing": Difference(
+        backends=frozenset({"presigned"}),
+        reason="Nobody can add a header to a redirected client: it must send If-None-Match: * itself.",
+    ),
+    "redirect-digest": Difference(
+        backends=frozenset({"presigned"}),
+        reason="S3 does not read Content-Digest and Repr-Digest, and nobody translates them for a redirected client.",
+    ),
+    "redirect-unsigned-headers": Difference(
+        backends=frozenset({"presigned"}),
+        reason="A client repeats Cache-Control to S3 itself, and no signature forbids it.",
+    ),
+    "redirect-repeats-api-key": Difference(
+        backends=frozenset({"presigned"}),
+        reason="A client repeats x-api-key to S3 at a redirect, so it may not carry one there.",
+    ),
+    "s3-answers-itself": Difference(
+        backends=frozenset({"presigned", "edge"}),
+        reason="What S3 refuses reaches the client as S3's own XML: no code of the gateway stands in between.",
+    ),
+    "edge-request-id": Difference(
+        backends=frozenset({"edge"}),
+        reason="S3's answer through CloudFront carries X-Amz-Cf-Id, not the gateway's request id.",
+    ),
+    "content-after-arrival": Difference(
+        backends=frozenset({"presigned", "edge"}),
+        reason="Content that goes straight to S3 is inspected after it arrived: 200 first, then a verdict.",
+    ),
+    "api-gateway-names": Difference(
+        backends=frozenset({"proxy"}),
+        reason="How API Gateway re-encodes a path is known only for portable characters and 350 encoded ones.",
+        limits=AWS_ONLY,
+    ),
+    "api-gateway-body": Difference(
+        backends=frozenset({"proxy"}),
+        reason="API Gateway takes 10,485,760 bytes.",
+        limits=AWS_ONLY,
+    ),
+    "mapped-headers": Difference(
+        backends=frozenset({"proxy", "edge"}),
+        reason="API Gateway maps, and CloudFront forwards, only headers that were listed at deployment.",
+        limits=AWS_ONLY,
+    ),
+}
+"""Row id to row."""
+
+_PORTABLE: Final = re.compile(r"[A-Za-z0-9._/-]{1,350}\Z")
+_API_GATEWAY_BODY: Final = 10_485_760
+
+
+def under_limits(case: Case, backend: str, limits: str) -> Expectation:
+    """The case's own expectation, or under AWS's limits the refusal that they force on this backend.
+
+    A backend refuses before anything is sent what it could not carry. The contract names no code for it: a name that
+    can't pass is one the deployment does not allow, as is a header that is not listed, or a backend for this request.
+    """
+    expect = case.expect
+    if limits != "aws" or not isinstance(expect, Stored):
+        return expect
+    if backend == "proxy" and not _PORTABLE.match(case.raw_name.replace(UNIQUE, "u" * UNIQUE_LENGTH)):
+        return Refused(codes=("name-not-allowed", "backend-not-allowed"))
+    if backend == "proxy" and len(case.body) > _API_GATEWAY_BODY:
+        return Refused(codes=("size-exceeds-limit",))
+    return expect

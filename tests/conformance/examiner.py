@@ -1,0 +1,326 @@
+"""Sends a case to a backend and says everything that is not as the contract has it.
+
+Findings are sentences, collected rather than raised, so that one run of a case tells about all its backends.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+from tests.conformance.case import UNIQUE, UNIQUE_LENGTH, Case, Expectation, Refused, RefusedByS3, Stored
+from tests.conformance.checksums import DIGESTS, value
+from tests.conformance.credentials import MAKERS
+from tests.conformance.deployment import Base, Deployment
+from tests.conformance.differences import DIFFERENCES, under_limits
+from tests.conformance.wire import Request, Response, Trace, Wire, WireError
+
+PROBLEM: Final = "urn:upload-gateway:problem:"
+STATUSES: Final[Mapping[str, int]] = {
+    "token-missing": 401,
+    "token-invalid": 401,
+    "token-expired": 401,
+    "scope-missing": 403,
+    "tenant-unknown": 403,
+    "tenant-suspended": 403,
+    "backend-not-allowed": 403,
+    "name-invalid": 400,
+    "name-not-allowed": 400,
+    "query-not-allowed": 400,
+    "header-not-allowed": 400,
+    "checksum-required": 400,
+    "checksum-mismatch": 400,
+    "request-invalid": 400,
+    "method-not-allowed": 405,
+    "not-found": 404,
+    "length-required": 411,
+    "size-exceeds-limit": 413,
+    "size-below-minimum": 400,
+    "type-not-allowed": 415,
+    "type-mismatch": 415,
+    "content-mismatch": 422,
+    "object-exists": 412,
+    "precondition-required": 428,
+    "request-too-long": 431,
+}
+"""Problem code to status, as section 4 of the contract has it."""
+
+MEMBERS: Final = ("type", "title", "status", "detail", "instance")
+_S3_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A case as it went to one backend."""
+
+    case: Case
+    backend: str
+    expect: Expectation
+    unique: str
+    credential: tuple[tuple[str, str], ...]
+    trace: Trace
+
+    @property
+    def key(self) -> str | None:
+        """The key an upload of this exchange must have, None when nothing may be stored."""
+        if not isinstance(self.expect, Stored):
+            return None
+        return f"{self.case.tenant}/{self.expect.name.replace(UNIQUE, self.unique)}"
+
+
+def expected(case: Case, backend: str, limits: str) -> Expectation:
+    """What must come of the case on this backend: the first forced difference in force there, else the rule."""
+    for forced in case.forced:
+        row = DIFFERENCES[forced.row]
+        if backend in row.backends and limits in row.limits:
+            return forced.expect
+    return under_limits(case, backend, limits)
+
+
+class Examiner:
+    """One worker's eyes: a wire, a deployment, and what lay in the bucket before."""
+
+    def __init__(self, deployment: Deployment, wire: Wire) -> None:
+        self._deployment = deployment
+        self._wire = wire
+        self._known = dict(deployment.bucket.list())
+
+    def examine(self, case: Case, backends: tuple[str, ...]) -> list[str]:
+        """Send the case to each backend; returns the findings, none when all is as it must be."""
+        findings: list[str] = []
+        allowed: dict[str, str] = {}
+        for backend in backends:
+            base = self._deployment.base(backend)
+            if base is not None:
+                findings += (f"{backend}: {finding}" for finding in self._one(case, backend, base, allowed))
+        findings += self._strays(allowed)
+        return findings
+
+    def _one(self, case: Case, backend: str, base: Base, allowed: dict[str, str]) -> Iterator[str]:
+        """One backend's findings; the keys that may now be in the bucket are added to `allowed`."""
+        unique = uuid.uuid4().hex[:UNIQUE_LENGTH]
+        seeded = self._seed(case, unique)
+        if seeded is not None:
+            allowed[seeded] = ""
+        credential = MAKERS[case.credential](self._deployment.issuer, case.tenant)
+        request = build_request(case, base, unique, credential)
+        try:
+            trace = self._wire.follow(base.origin, request)
+        except (WireError, OSError) as error:
+            yield f"no answer: {error}"
+            return
+        expect = expected(case, backend, self._deployment.limits)
+        exchange = Exchange(
+            case=case, backend=backend, expect=expect, unique=unique, credential=credential, trace=trace
+        )
+        if exchange.key is not None:
+            allowed[exchange.key] = ""
+        yield from _answer_findings(exchange, self._deployment)
+        yield from self._object_findings(exchange, seeded)
+
+    def _seed(self, case: Case, unique: str) -> str | None:
+        if case.seed is None:
+            return None
+        key = f"{case.tenant}/{case.raw_name.replace(UNIQUE, unique)}"
+        self._deployment.bucket.put(key, case.seed, "text/x-seed")
+        return key
+
+    def _object_findings(self, exchange: Exchange, seeded: str | None) -> Iterator[str]:
+        """What is wrong with the object, or with the one that was there before and had to stay."""
+        if isinstance(exchange.expect, Stored) and exchange.key is not None:
+            yield from _stored_findings(exchange, self._deployment)
+        elif seeded is not None:
+            found = self._deployment.bucket.get(seeded)
+            if found is None or found.body != exchange.case.seed:
+                yield "the object that was there before was changed"
+
+    def _strays(self, allowed: Mapping[str, str]) -> Iterator[str]:
+        """Objects nobody may have stored, in the whole bucket; then everything of this case is taken away."""
+        now = self._deployment.bucket.list()
+        for key, etag in now.items():
+            if key not in allowed and self._known.get(key) != etag:
+                yield f"stored although it must not be: {key!r}"
+            if key not in self._known:
+                self._deployment.bucket.discard(key)
+        yield from (f"vanished from the bucket: {key!r}" for key in self._known if key not in now)
+
+
+def build_request(case: Case, base: Base, unique: str, credential: tuple[tuple[str, str], ...]) -> Request:
+    """The case's request to one backend, byte for byte but for the unique part of its name."""
+    length = str(len(case.body)) if case.length == "auto" else case.length
+    framing = () if length is None else (("Content-Length", length),)
+    return Request(
+        method=case.method,
+        target=f"{base.path}/{case.raw_name.replace(UNIQUE, unique)}{case.query}",
+        headers=(*credential, *case.headers, *framing),
+        hop_headers=case.hop_headers,
+        body=b"" if case.head_only else case.body,
+    )
+
+
+def _answer_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str]:
+    expect = exchange.expect
+    if isinstance(expect, Stored):
+        yield from _success_findings(exchange)
+    elif isinstance(expect, Refused):
+        yield from refusal_findings(
+            expect, exchange.trace, exchange.credential, deployment.secrets, has_body=exchange.case.method != "HEAD"
+        )
+    elif isinstance(expect, RefusedByS3):
+        yield from _s3_findings(expect, exchange.trace)
+    elif exchange.trace.last.status not in expect.statuses:
+        yield f"expected one of {expect.statuses}, got {_brief(exchange.trace.last)}"
+
+
+def _success_findings(exchange: Exchange) -> Iterator[str]:
+    """A success: 200, an ETag, the checksum that was sent, and who may say the key and a request id."""
+    first, last = exchange.trace.first, exchange.trace.last
+    if last.status != 200:
+        yield f"expected 200, got {_brief(last)}"
+        return
+    if not (last.header("etag") or "").strip('"'):
+        yield "no ETag"
+    yield from _echo_findings(exchange)
+    if exchange.backend == "proxy":
+        yield from _location_findings(exchange)
+    if exchange.backend == "presigned":
+        yield from _redirect_findings(exchange)
+    elif exchange.backend != "files" and len(exchange.trace.hops) != 1:
+        yield "a redirect where none belongs"
+    ids = ("x-request-id", "x-amz-cf-id") if exchange.backend == "edge" else ("x-request-id",)
+    if exchange.backend != "files" and not any(first.header(name) for name in ids):
+        yield "no X-Request-Id"
+
+
+def _echo_findings(exchange: Exchange) -> Iterator[str]:
+    sent = {name.lower(): text for name, text in exchange.case.headers}
+    body = exchange.case.body
+    for algorithm in DIGESTS:
+        name = f"x-amz-checksum-{algorithm}"
+        if name in sent and exchange.trace.last.header(name) != value(algorithm, body):
+            yield f"{name} is not echoed: {exchange.trace.last.header(name)!r}"
+
+
+def _location_findings(exchange: Exchange) -> Iterator[str]:
+    said = exchange.trace.last.header("content-location")
+    if said is None or unquote(said).removeprefix("/") != exchange.key:
+        yield f"Content-Location says {said!r}, the key is {exchange.key!r}"
+
+
+def _redirect_findings(exchange: Exchange) -> Iterator[str]:
+    first = exchange.trace.first
+    if len(exchange.trace.hops) != 2 or first.status != 307:
+        yield f"expected a 307 first, got {_brief(first)}"
+    if "no-store" not in (first.header("cache-control") or ""):
+        yield "the redirect may be cached: no Cache-Control: no-store"
+    yield from (f"the redirect holds the credential of {name}" for name in _leaked(exchange.credential, first))
+
+
+def _stored_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str]:
+    """The object itself: key, bytes, type, metadata, checksum, and no header that was smuggled."""
+    expect, case = exchange.expect, exchange.case
+    if not isinstance(expect, Stored) or exchange.key is None:
+        return
+    found = deployment.bucket.get(exchange.key)
+    if found is None:
+        yield f"nothing is stored under {exchange.key!r}"
+        return
+    sent = {name.lower(): text for name, text in case.headers}
+    body = case.body if expect.body is None else expect.body
+    if found.body != body:
+        yield f"stored {len(found.body)} other bytes instead of {len(body)}"
+    if found.content_type != sent.get("content-type"):
+        yield f"stored as {found.content_type!r}, sent as {sent.get('content-type')!r}"
+    if dict(found.metadata) != dict(expect.metadata):
+        yield f"stored metadata {dict(found.metadata)!r}, expected {dict(expect.metadata)!r}"
+    smuggled = {name: text for name, text in found.headers.items() if (name, text) not in expect.headers}
+    if smuggled:
+        yield f"stored headers nobody allowed: {smuggled!r}"
+    for algorithm, stored in found.checksums.items():
+        if stored != value(algorithm, body):
+            yield f"S3 holds another {algorithm}: {stored!r}"
+
+
+def refusal_findings(
+    expect: Refused,
+    trace: Trace,
+    credential: tuple[tuple[str, str], ...],
+    secrets: tuple[str, ...],
+    *,
+    has_body: bool,
+) -> Iterator[str]:
+    """A refusal: RFC 9457 in full, the right status and headers, and not a word that the client did not know."""
+    answer = trace.first
+    if len(trace.hops) != 1:
+        yield f"expected {'|'.join(expect.codes)}, got a redirect"
+        return
+    if has_body:
+        yield from _problem_findings(expect, answer)
+    elif answer.status not in {STATUSES[code] for code in expect.codes}:
+        yield f"expected {'|'.join(expect.codes)}, got {answer.status}"
+    if not answer.header("x-request-id"):
+        yield "no X-Request-Id"
+    if answer.status == 405 and "PUT" not in (answer.header("allow") or ""):
+        yield f"405 without PUT in Allow: {answer.header('allow')!r}"
+    yield from (f"the refusal holds the credential of {name}" for name in _leaked(credential, answer))
+    yield from (f"the refusal gives away {secret!r}" for secret in secrets if secret in _text(answer))
+
+
+def _problem_findings(expect: Refused, answer: Response) -> Iterator[str]:
+    if answer.media_type != "application/problem+json":
+        yield f"expected the problem {'|'.join(expect.codes)}, got {_brief(answer)}"
+        return
+    problem: dict[str, Any] = json.loads(answer.body)
+    code = str(problem.get("type")).removeprefix(PROBLEM)
+    if code not in expect.codes:
+        yield f"expected {'|'.join(expect.codes)}, got {code}: {problem.get('detail')}"
+        return
+    if missing := [member for member in MEMBERS if not problem.get(member)]:
+        yield f"the problem lacks {missing}"
+    if not answer.status == problem.get("status") == STATUSES[code] and code != "request-too-long":
+        yield f"status {answer.status}, member {problem.get('status')}, the contract says {STATUSES[code]}"
+    if problem.get("instance") != answer.header("x-request-id"):
+        yield f"instance {problem.get('instance')!r} is not X-Request-Id {answer.header('x-request-id')!r}"
+    if expect.limit is not None and problem.get("limit") != expect.limit:
+        yield f"limit {problem.get('limit')!r}, expected {expect.limit}"
+    if expect.advice is not None and expect.advice not in str(problem.get("detail")):
+        yield f"no advice of {expect.advice!r} in {problem.get('detail')!r}"
+    if code == "request-invalid" and "errors" not in problem:
+        yield "request-invalid without errors"
+    if answer.status == 401:
+        yield from _challenge_findings(code, answer.header("www-authenticate") or "")
+
+
+def _challenge_findings(code: str, challenge: str) -> Iterator[str]:
+    """RFC 6750 section 3: no error code where no credential was sent, `invalid_token` where one was."""
+    if not challenge.lower().startswith("bearer"):
+        yield f"401 with WWW-Authenticate: {challenge!r}"
+    elif (code != "token-missing") != ('error="invalid_token"' in challenge):
+        yield f"{code} with WWW-Authenticate: {challenge!r}"
+
+
+def _s3_findings(expect: RefusedByS3, trace: Trace) -> Iterator[str]:
+    answer = trace.last
+    code = _S3_CODE.search(answer.body)
+    if answer.status != expect.status or code is None or code[1].decode() not in expect.codes:
+        yield f"expected S3's {expect.status} {'|'.join(expect.codes)}, got {_brief(answer)}"
+
+
+def _leaked(credential: tuple[tuple[str, str], ...], answer: Response) -> Iterator[str]:
+    """The names of the credential's headers whose secret stands anywhere in the answer."""
+    for name, text in credential:
+        secret = text.rpartition(" ")[2]
+        if len(secret) > 16 and secret in _text(answer):
+            yield name
+
+
+def _text(answer: Response) -> str:
+    head = "\n".join(f"{name}: {text}" for name, text in answer.headers)
+    return f"{head}\n{answer.body.decode('utf-8', 'replace')}"
+
+
+def _brief(answer: Response) -> str:
+    return f"{answer.status} {answer.media_type or 'without a type'} {answer.body[:300]!r}"
