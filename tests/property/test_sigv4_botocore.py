@@ -1,7 +1,7 @@
 """Our signatures beside botocore's, byte for byte, over keys, headers, tokens, queries and times nobody thought of.
 
-Where the two differ on purpose the strategies stay away and `tests/unit/test_sigv4.py` says why: botocore takes Unicode
-white space for blanks, leaves some hop-by-hop headers unsigned, and does not refuse control characters.
+Where the two differ on purpose the strategies stay away and `tests/unit/test_sigv4.py` says why: botocore leaves some
+hop-by-hop headers unsigned, and refuses neither control characters in a value nor a second `X-Amz-Date` in a query.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,6 @@ from gateway.storage.sigv4 import Credentials, Signer, encode_key
 
 Pair = tuple[str, str]
 
-BLANK_TO_UNICODE = set("\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000") | {
-    chr(code) for code in range(0x2000, 0x200B)
-}
 NEVER_IN_A_VALUE = [chr(code) for code in [*range(0x20), 0x7F]]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -37,10 +34,8 @@ keys = st.one_of(
     ),
 )
 values = st.one_of(
-    st.text(
-        st.characters(exclude_categories=["Cs"], exclude_characters=[*NEVER_IN_A_VALUE, *BLANK_TO_UNICODE]), max_size=30
-    ),
-    st.text(" \tab,;:=", max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters=NEVER_IN_A_VALUE), max_size=30),
+    st.text(" \tab,;:=\u0085\u00a0\u2003\u3000", max_size=20),
 )
 names = st.one_of(
     st.sampled_from(["Content-Type", "content-md5", "If-None-Match", "x-amz-checksum-sha256", "Cache-Control"]),
@@ -51,7 +46,12 @@ headers = st.tuples(
     st.integers(0, 5_368_709_120),
 ).map(lambda drawn: [*drawn[0].items(), ("content-length", str(drawn[1]))])
 queries = st.dictionaries(
-    st.one_of(st.sampled_from(["uploadId", "partNumber", "uploads", "x-id"]), texts), texts, max_size=4
+    # A name of the signature's own is refused by us; botocore lets it stand twice.
+    st.one_of(st.sampled_from(["uploadId", "partNumber", "uploads", "x-id"]), texts).filter(
+        lambda name: not name.lower().startswith("x-amz-")
+    ),
+    texts,
+    max_size=4,
 )
 moments = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001 - hypothesis takes naive bounds
 credentials = st.builds(

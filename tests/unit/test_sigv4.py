@@ -255,14 +255,14 @@ def test_rare_token_characters_in_a_header_name_are_encoded() -> None:
     ("one", "other", "same"),
     [
         ("a b", "  a \t b ", True),
-        ("a b", "a\u00a0b", False),
-        ("a", "a\u00a0", False),
-        ("a  b", "a\u2003b", False),
+        ("a b", "a\u00a0\u2003b\u00a0", True),
+        ("a b", "ab", False),
+        ("a b", "a\u200db", False),
         ("a", "A", False),
     ],
 )
-def test_only_spaces_and_tabs_are_blank(one: str, other: str, same: bool) -> None:
-    """Runs of blanks count as one space; a no-break space is content, whatever Unicode calls it."""
+def test_runs_of_white_space_count_as_one_space(one: str, other: str, same: bool) -> None:
+    """Outer white space and the length of inner runs are not signed, the rest of a value is, case included."""
     signer = Signer(PLAIN, "r")
     assert (presign(signer, headers=[("x-a", one)]) == presign(signer, headers=[("x-a", other)])) is same
 
