@@ -87,12 +87,14 @@ def denied_extension(name: str, denied: tuple[str, ...]) -> str | None:
     """The first denied extension among all of the name's, seen as lenient systems would see it, or None.
 
     Compatibility forms are folded (NFKC) and what follows a space, colon, semicolon or percent sign is cut, because
-    `x.exe::$DATA`, `x.exe ` and a full-width dot reach a Windows user as `x.exe`.
+    `x.exe::$DATA`, `x.exe ` and a full-width dot reach a Windows user as `x.exe`. The name is looked at as it is, too:
+    folding makes a slash of a full-width one, and so another last segment.
     """
-    folded = name if name.isascii() else unicodedata.normalize("NFKC", name)
-    for extension in extensions(folded):
-        if _DENY_CUT.split(extension, maxsplit=1)[0] in denied:
-            return extension
+    forms = {name} if name.isascii() else {name, unicodedata.normalize("NFKC", name)}
+    for form in sorted(forms):
+        for extension in extensions(form):
+            if _DENY_CUT.split(extension, maxsplit=1)[0] in denied:
+                return extension
     return None
 
 
