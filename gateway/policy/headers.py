@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.policy.model import Algorithm, Checksum
-from gateway.policy.problems import Code, Refusal
+from gateway.policy.problems import Code, Fault, Refusal
 
 METADATA_PREFIX: Final = "x-amz-meta-"
 
@@ -60,8 +60,9 @@ def _not_allowed(detail: str) -> Refusal:
     return Refusal(code=Code.HEADER_NOT_ALLOWED, detail=detail)
 
 
-def _invalid(detail: str) -> Refusal:
-    return Refusal(code=Code.REQUEST_INVALID, detail=detail)
+def _invalid(header: str, detail: str) -> Refusal:
+    pointer = "/headers/" + header.replace("~", "~0")  # RFC 6901 section 3; a header's name has no slash
+    return Refusal(code=Code.REQUEST_INVALID, detail=detail, errors=(Fault(pointer, detail),))
 
 
 def declared(headers: Iterable[tuple[str, str]]) -> Declared:
@@ -76,10 +77,10 @@ def declared(headers: Iterable[tuple[str, str]]) -> Declared:
             repeated = name if name in relevant else repeated
             relevant[name] = raw_value.strip(" \t")
     if repeated is not None:
-        return Declared(fault=_invalid(f"The header {repeated} is given more than once."))
+        return Declared(fault=_invalid(repeated, f"The header {repeated} is given more than once."))
     for name, value in relevant.items():
         if not _VALUE.fullmatch(value):
-            return Declared(fault=_invalid(f"The header {name} has characters outside printable ASCII."))
+            return Declared(fault=_invalid(name, f"The header {name} has characters outside printable ASCII."))
     return _collect(relevant)
 
 
@@ -130,7 +131,7 @@ def _checksum(relevant: Mapping[str, str]) -> Checksum | Refusal | None:
         if isinstance(parsed, Refusal):
             return parsed
         if found is not None and found != parsed:
-            return _invalid("Two different checksums are given; send one.")
+            return _invalid(name, "Two different checksums are given; send one.")
         found = parsed
     return found
 
@@ -139,7 +140,7 @@ def parse_checksum(header: str, value: str) -> Checksum | Refusal:
     """The checksum in one of S3's own headers: canonical base64 of exactly the algorithm's length."""
     algorithm = _CHECKSUM_HEADERS[header]
     if not is_checksum(algorithm, value):
-        return _invalid(f"The header {header} is not the base64 of {DIGEST_BYTES[algorithm]} bytes.")
+        return _invalid(header, f"The header {header} is not the base64 of {DIGEST_BYTES[algorithm]} bytes.")
     return Checksum(algorithm, value)
 
 
@@ -158,9 +159,9 @@ def _digest(header: str, value: str) -> Checksum | Refusal:
     for part in value.split(","):
         match = _DIGEST_MEMBER.fullmatch(part)
         if match is None or match[1] in members:
-            return _invalid(f"The header {header} is not a dictionary of digests as RFC 9530 defines it.")
+            return _invalid(header, f"The header {header} is not a dictionary of digests as RFC 9530 defines it.")
         members[match[1]] = match[2]
     digest = members.get("sha-256")
     if digest is None or not is_checksum(Algorithm.SHA256, digest):
-        return _invalid(f"The header {header} must carry sha-256 with the base64 of 32 bytes.")
+        return _invalid(header, f"The header {header} must carry sha-256 with the base64 of 32 bytes.")
     return Checksum(Algorithm.SHA256, digest)

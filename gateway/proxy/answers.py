@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.policy.model import SINGLE_PUT_LIMIT
 from gateway.policy.problems import Code, Refusal
 from gateway.storage.upstream import Answer
 
@@ -32,7 +33,11 @@ _BY_CODE: Final[Mapping[str, Refusal]] = {
     "PreconditionFailed": Refusal(
         code=Code.OBJECT_EXISTS, detail="An object of this name exists and is not overwritten; use another name."
     ),
-    "EntityTooLarge": Refusal(code=Code.SIZE_EXCEEDS_LIMIT, detail="Storage takes no object of this size in one PUT."),
+    "EntityTooLarge": Refusal(
+        code=Code.SIZE_EXCEEDS_LIMIT,
+        detail="Storage takes no object of this size in one PUT.",
+        limit=SINGLE_PUT_LIMIT,
+    ),
     "KeyTooLongError": Refusal(code=Code.NAME_INVALID, detail="The name makes a key that storage can't hold."),
 }
 """S3's error codes (S3 API Reference, "List of error codes") that a client caused; any other is the storage's."""
