@@ -12,7 +12,7 @@ from typing import Final
 from gateway.policy.headers import declared
 from gateway.policy.model import Carriage, Intent, Minted
 from gateway.policy.names import decode_name
-from gateway.policy.problems import Code, Refusal
+from gateway.policy.problems import Code, Fault, Refusal
 
 METHODS: Final = "PUT, OPTIONS"
 """The `Allow` of every upload resource."""
@@ -40,7 +40,12 @@ class RawRequest:
 
 
 def read_intent(raw: RawRequest, *, base: str, carriage: Carriage, minted: Minted) -> Intent | Refusal:
-    """What a PUT under `base` (`/proxy`) wants, or the refusal that comes before any credential is looked at."""
+    """What a PUT under `base` (`/proxy`) wants, or the refusal that comes before any credential is looked at.
+
+    A path that is not under `base` is nothing here: CloudFront runs the function for every path it serves.
+    """
+    if raw.path != base and not raw.path.startswith(base + "/"):
+        return Refusal(code=Code.NOT_FOUND, detail="There is nothing at this path.")
     size = _framing(raw)
     if isinstance(size, Refusal):
         return size
@@ -85,5 +90,6 @@ def _framing(raw: RawRequest) -> int | Refusal:
     if raw.values("transfer-encoding") or not lengths:
         return Refusal(code=Code.LENGTH_REQUIRED, detail="Content-Length is required; chunked bodies are not taken.")
     if len(lengths) > 1 or not _LENGTH.fullmatch(lengths[0].strip(" \t")):
-        return Refusal(code=Code.REQUEST_INVALID, detail="Content-Length is not one whole number of bytes.")
+        detail = "Content-Length is not one whole number of bytes."
+        return Refusal(code=Code.REQUEST_INVALID, detail=detail, errors=(Fault("/headers/content-length", detail),))
     return int(lengths[0])
