@@ -151,6 +151,7 @@ class DemoDeployment:
 
     name: str
     limits: str
+    carried_metadata: frozenset[str] | None
     origin: Origin
     secrets: tuple[str, ...]
     bucket: BotoBucket
@@ -233,6 +234,7 @@ class DemoProcess:
         return DemoDeployment(
             name="demo" if self._limits == "machine" else f"demo-limits-{self._limits}",
             limits=self._limits,
+            carried_metadata=frozenset({"description", "title"}) if self._limits == "aws" else None,
             origin=Origin(url.hostname or "", url.port or 80),
             secrets=(
                 settings["access_key"],

@@ -61,14 +61,17 @@ class Bucket(Protocol):
 class Deployment(Protocol):
     """A gateway that runs somewhere, with the two tenants of the contract's section 7.
 
-    `limits` is `"machine"` or `"aws"` and says which rows of the table of forced differences are in force. `secrets`
-    are words that no answer of the gateway's own may hold.
+    `limits` is `"machine"` or `"aws"` and says which rows of the table of forced differences are in force.
+    `carried_metadata` are the metadata keys that proxy and edge carry there, None where they carry any. `secrets` are
+    words that no answer of the gateway's own may hold.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def limits(self) -> str: ...
+    @property
+    def carried_metadata(self) -> frozenset[str] | None: ...
     @property
     def secrets(self) -> tuple[str, ...]: ...
     @property

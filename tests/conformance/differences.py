@@ -75,15 +75,17 @@ _PORTABLE: Final = re.compile(r"[A-Za-z0-9._/-]{1,350}\Z")
 _API_GATEWAY_BODY: Final = 10_485_760
 
 
-def under_limits(case: Case, backend: str, limits: str) -> Expectation:
+def under_limits(case: Case, backend: str, carried_metadata: frozenset[str] | None) -> Expectation:
     """The case's own expectation, or under AWS's limits the refusal that they force on this backend.
 
     A backend refuses before anything is sent what it could not carry. The contract names no code for it: a name that
     can't pass is one the deployment does not allow, as is a header that is not listed, or a backend for this request.
     """
     expect = case.expect
-    if limits != "aws" or not isinstance(expect, Stored):
+    if carried_metadata is None or not isinstance(expect, Stored) or backend not in {"proxy", "edge"}:
         return expect
+    if {key for key, _ in expect.metadata} - carried_metadata:
+        return Refused(codes=("header-not-allowed", "backend-not-allowed"))
     if backend == "proxy" and not _PORTABLE.match(case.raw_name.replace(UNIQUE, "u" * UNIQUE_LENGTH)):
         return Refused(codes=("name-not-allowed", "backend-not-allowed"))
     if backend == "proxy" and len(case.body) > _API_GATEWAY_BODY:

@@ -71,13 +71,13 @@ class Exchange:
         return f"{self.case.tenant}/{self.expect.name.replace(UNIQUE, self.unique)}"
 
 
-def expected(case: Case, backend: str, limits: str) -> Expectation:
+def expected(case: Case, backend: str, deployment: Deployment) -> Expectation:
     """What must come of the case on this backend: the first forced difference in force there, else the rule."""
     for forced in case.forced:
         row = DIFFERENCES[forced.row]
-        if backend in row.backends and limits in row.limits:
+        if backend in row.backends and deployment.limits in row.limits:
             return forced.expect
-    return under_limits(case, backend, limits)
+    return under_limits(case, backend, deployment.carried_metadata)
 
 
 class Examiner:
@@ -112,7 +112,7 @@ class Examiner:
         except (WireError, OSError) as error:
             yield f"no answer: {error}"
             return
-        expect = expected(case, backend, self._deployment.limits)
+        expect = expected(case, backend, self._deployment)
         exchange = Exchange(
             case=case, backend=backend, expect=expect, unique=unique, credential=credential, trace=trace
         )

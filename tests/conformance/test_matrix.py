@@ -9,7 +9,7 @@ from tests.conformance import checksums
 from tests.conformance.catalogue import CASES
 from tests.conformance.credentials import MAKERS
 from tests.conformance.deployment import BACKENDS
-from tests.conformance.differences import DIFFERENCES
+from tests.conformance.differences import AWS_ONLY, DIFFERENCES
 
 TABLES = Path(__file__).parents[3] / "shared" / "design"
 
@@ -70,3 +70,15 @@ def test_every_credential_is_used() -> None:
 def test_checksums_are_right_on_the_check_string(algorithm: str, expected: str) -> None:
     """The CRC catalogue's check input `123456789` gives the published values."""
     assert checksums.value(algorithm, b"123456789") == expected
+
+
+def test_the_reference_page_shows_the_table_as_it_is() -> None:
+    """The table of forced differences that people read is the one that the suite obeys."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "conformance.md").read_text(encoding="utf-8")
+
+    shown = [line for line in page.splitlines() if line.startswith("| `")]
+
+    assert shown == [
+        f"| `{name}` | {', '.join(sorted(row.backends))} | {'aws' if row.limits == AWS_ONLY else 'all'} | {row.reason} |"
+        for name, row in DIFFERENCES.items()
+    ]
