@@ -13,8 +13,8 @@ def essence(content_type: str) -> str | None:
     (Fetch standard, "extract a MIME type"), which nobody would have judged.
     """
     value, _, parameters = content_type.partition(";")
-    main, slash, sub = value.strip().lower().partition("/")
-    if not slash or not main or not sub or not _TOKEN.issuperset(main) or not _TOKEN.issuperset(sub):
+    main, _, sub = value.strip(" \t").lower().partition("/")
+    if not (value.isascii() and main and sub and _TOKEN.issuperset(main) and _TOKEN.issuperset(sub)):
         return None
     return None if _has_loose_comma(parameters) else f"{main}/{sub}"
 

@@ -79,21 +79,24 @@ def _segment_fault(name: str) -> str | None:
 
 
 def extensions(name: str) -> tuple[str, ...]:
-    """Every extension of the name's last segment, each with its dot, case-folded: `a.tar.gz` has `.tar` and `.gz`."""
-    return tuple("." + part.casefold() for part in name.rsplit("/", 1)[-1].split(".")[1:])
+    """Every extension of the name's last segment, each with its dot, lower-case: `a.tar.gz` has `.tar` and `.gz`.
+
+    Case folding would be too much: it makes `.tiff` of an extension with a ligature in it.
+    """
+    return tuple("." + part.lower() for part in name.rsplit("/", 1)[-1].split(".")[1:])
 
 
 def denied_extension(name: str, denied: tuple[str, ...]) -> str | None:
     """The first denied extension among all of the name's, seen as lenient systems would see it, or None.
 
-    Compatibility forms are folded (NFKC) and what follows a space, colon, semicolon or percent sign is cut, because
-    `x.exe::$DATA`, `x.exe ` and a full-width dot reach a Windows user as `x.exe`. The name is looked at as it is, too:
-    folding makes a slash of a full-width one, and so another last segment.
+    Compatibility forms and case are folded (NFKC) and what follows a space, colon, semicolon or percent sign is cut,
+    because `x.exe::$DATA`, `x.exe ` and a full-width dot reach a Windows user as `x.exe`. The name is looked at as it
+    is, too: folding makes a slash of a full-width one, and so another last segment.
     """
     forms = {name} if name.isascii() else {name, unicodedata.normalize("NFKC", name)}
     for form in sorted(forms):
         for extension in extensions(form):
-            if _DENY_CUT.split(extension, maxsplit=1)[0] in denied:
+            if _DENY_CUT.split(extension.casefold(), maxsplit=1)[0] in denied:
                 return extension
     return None
 
