@@ -114,8 +114,9 @@ class HeadReader:
             if end >= 0:
                 self._line_seen = True
                 line = _request_line(bytes(held[start:end]), self._limits)
-                return line if isinstance(line, Refusal) else None
-            if len(held) > self._limits.max_target_bytes + _LINE_OVERHEAD:
+                if isinstance(line, Refusal):
+                    return line
+            elif len(held) > self._limits.max_target_bytes + _LINE_OVERHEAD:
                 return _too_long(held, self._limits)
         return _too_long(held, self._limits) if len(held) > self._limits.max_head_bytes else None
 
