@@ -239,9 +239,18 @@ def _stored_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str
     smuggled = {name: text for name, text in found.headers.items() if (name, text) not in expect.headers}
     if smuggled:
         yield f"stored headers nobody allowed: {smuggled!r}"
+    if missing := _declared(sent) - set(found.checksums):
+        yield f"S3 holds no {sorted(missing)} although it was declared"
     for algorithm, stored in found.checksums.items():
         if stored != value(algorithm, body):
             yield f"S3 holds another {algorithm}: {stored!r}"
+
+
+def _declared(sent: Mapping[str, str]) -> set[str]:
+    """The algorithms whose value S3 keeps with the object (it verifies a Content-MD5 and forgets it)."""
+    headers = {name for name in sent if name.startswith("x-amz-checksum-")}
+    digests = {"sha256"} if {"content-digest", "repr-digest"} & set(sent) else set()
+    return {name.removeprefix("x-amz-checksum-") for name in headers} | digests
 
 
 def refusal_findings(
