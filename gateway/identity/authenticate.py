@@ -7,17 +7,16 @@ operators' tokens. A tenant's own issuer speaks for that tenant and for nobody e
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gateway.identity.apikeys import API_KEY_ISSUER, ApiKeySource, NoApiKeys, verify_api_key
 from gateway.identity.claims import MAX_GRACE, TimeRules
-from gateway.identity.core import KeyWanted, drive, drive_async, verified
+from gateway.identity.core import Steps, drive, drive_async, verified
 from gateway.identity.credential import Credential, credential
 from gateway.identity.errors import JwtBaseError, JwtIssuerNotConfiguredError, ParameterValidationError
 from gateway.identity.jwks import JwksCache
-from gateway.identity.keys import SigningKey
 from gateway.identity.refusals import refusal
 from gateway.identity.rules import Binding, check_token, principal, source
 from gateway.identity.token import UnverifiedToken, decompose_unverified_jwt
@@ -100,18 +99,18 @@ class Authenticator:
     def authenticate(self, credential: Credential) -> Principal | Refusal:
         """Verify in this thread; a key that is not cached blocks it for one fetch at most."""
         try:
-            return drive(self._steps(credential), self._cache)
+            return drive(self._steps(credential), self._cache.get_jwk)
         except JwtBaseError as error:
             return refusal(error)
 
     async def authenticate_async(self, credential: Credential) -> Principal | Refusal:
         """Verify in an event loop; only a key that is not cached awaits anything."""
         try:
-            return await drive_async(self._steps(credential), self._cache)
+            return await drive_async(self._steps(credential), self._cache.get_jwk_async)
         except JwtBaseError as error:
             return refusal(error)
 
-    def _steps(self, credential: Credential) -> Generator[KeyWanted, SigningKey, Principal]:
+    def _steps(self, credential: Credential) -> Steps[Principal]:
         now = self._clock()
         if credential.is_api_key:
             return verify_api_key(credential.value, self._api_keys, now)
@@ -119,7 +118,7 @@ class Authenticator:
         failure: JwtBaseError | None = None
         for binding in self._bindings(token):
             try:
-                believed = yield from verified(token, source(binding.rule), self._cache)
+                believed, _ = yield from verified(token, source(binding.rule), self._cache)
                 check_token(believed, binding.rule, self._times, now)
                 return principal(believed, binding)
             except JwtBaseError as error:

@@ -6,12 +6,17 @@ thrown into it. What drives it does the waiting; nothing here blocks or awaits. 
     decompose → algorithm → kid → key → signature → (claims: whoever asked)
 """
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import NewType, TypeVar, cast
+from typing import Any, Never, NewType, TypeVar, cast
 
 from gateway.identity.discovery import JwksSource
-from gateway.identity.errors import JwtBaseError, JwtCriticalHeaderError, JwtWithoutValidKidError
+from gateway.identity.errors import (
+    JwtBaseError,
+    JwtCriticalHeaderError,
+    JwtWithoutValidKidError,
+    ParameterValidationError,
+)
 from gateway.identity.jwks import JwksCache
 from gateway.identity.keys import ALGORITHMS, SigningKey, assert_allowed_algorithm
 from gateway.identity.token import UnverifiedToken
@@ -28,16 +33,26 @@ class KeyWanted:
     kid: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A custom check's own wait; only an event loop can wait for it."""
+
+    result: Awaitable[None]
+
+
 T = TypeVar("T")
 
+Steps = Generator[KeyWanted | Pending, Any, T]
+"""What a driver walks: it is sent the `SigningKey` for a `KeyWanted`, and None for a `Pending`."""
 
-def check_header(token: UnverifiedToken, allowed: tuple[str, ...] = ALGORITHMS) -> str:
-    """Refuse what no key could make good (`alg`, `crit`, `b64`), and return the `kid`."""
+
+def check_header(token: UnverifiedToken, allowed: tuple[str, ...] = ALGORITHMS, *, kid_required: bool = True) -> str:
+    """Refuse what no key could make good (`alg`, `crit`, `b64`), and return the `kid`, or an empty one."""
     header = token.header
     assert_allowed_algorithm(header.get("alg"), allowed)
     if "crit" in header or "b64" in header:
         raise JwtCriticalHeaderError("JWT header has critical extensions, and none is understood")
-    kid = header.get("kid")
+    kid = header.get("kid", None if kid_required else "")
     if not isinstance(kid, str):
         raise JwtWithoutValidKidError("JWT header does not have valid kid claim")
     return kid
@@ -51,22 +66,22 @@ def check_signature(token: UnverifiedToken, key: SigningKey) -> VerifiedToken:
 
 def verified(
     token: UnverifiedToken, source: JwksSource, cache: JwksCache, allowed: tuple[str, ...] = ALGORITHMS
-) -> Generator[KeyWanted, SigningKey, VerifiedToken]:
-    """Yield the key that is wanted, if it is not at hand, and return the verified token; raises this room's errors."""
+) -> Steps[tuple[VerifiedToken, SigningKey]]:
+    """The verified token and its key, which is asked for where it is not at hand; raises this room's errors."""
     kid = check_header(token, allowed)
     key = cache.get_cached_jwk(source, kid)
     if key is None:
         key = yield KeyWanted(source, kid)
-    return check_signature(token, key)
+    return check_signature(token, key), key
 
 
-def drive(steps: Generator[KeyWanted, SigningKey, T], cache: JwksCache) -> T:
-    """Walk the steps to their end in this thread, which a missing key blocks for a fetch at most."""
+def drive(steps: Steps[T], get: Callable[[JwksSource, str], SigningKey]) -> T:
+    """Walk the steps to their end in this thread; `get` is how keys are had, blocking or not at all."""
     try:
         wanted = next(steps)
         while True:
             try:
-                key = cache.get_jwk(wanted.source, wanted.kid)
+                key = get(wanted.source, wanted.kid) if isinstance(wanted, KeyWanted) else _refuse(wanted)
             except JwtBaseError as error:
                 wanted = steps.throw(error)
             else:
@@ -75,14 +90,18 @@ def drive(steps: Generator[KeyWanted, SigningKey, T], cache: JwksCache) -> T:
         return cast("T", end.value)
 
 
-async def drive_async(steps: Generator[KeyWanted, SigningKey, T], cache: JwksCache) -> T:
-    """Walk the steps to their end in an event loop; only a missing key awaits anything."""
+async def drive_async(steps: Steps[T], get: Callable[[JwksSource, str], Awaitable[SigningKey]]) -> T:
+    """Walk the steps to their end in an event loop; only a key that is not at hand awaits anything."""
     try:
         wanted = next(steps)
         while True:
             try:
-                key = await cache.get_jwk_async(wanted.source, wanted.kid)
-            except JwtBaseError as error:
+                key: SigningKey | None = None
+                if isinstance(wanted, KeyWanted):
+                    key = await get(wanted.source, wanted.kid)
+                else:
+                    await wanted.result
+            except Exception as error:  # noqa: BLE001 - a custom check's error is the steps' to see, whatever it is
                 wanted = steps.throw(error)
             else:
                 wanted = steps.send(key)
@@ -90,16 +109,8 @@ async def drive_async(steps: Generator[KeyWanted, SigningKey, T], cache: JwksCac
         return cast("T", end.value)
 
 
-def drive_cached(steps: Generator[KeyWanted, SigningKey, T], cache: JwksCache) -> T:
-    """Walk the steps to their end without any I/O; raises `JwksNotAvailableInCacheError`."""
-    try:
-        wanted = next(steps)
-        while True:
-            try:
-                key = cache.get_jwk_without_io(wanted.source, wanted.kid)
-            except JwtBaseError as error:
-                wanted = steps.throw(error)
-            else:
-                wanted = steps.send(key)
-    except StopIteration as end:
-        return cast("T", end.value)
+def _refuse(pending: Pending) -> Never:
+    close = getattr(pending.result, "close", None)
+    if close is not None:
+        close()
+    raise ParameterValidationError("Custom JWT checks must be synchronous but an awaitable was returned")

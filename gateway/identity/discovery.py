@@ -35,9 +35,7 @@ def discovery_uri(issuer: str) -> str:
     return f"{issuer.rstrip('/')}/.well-known/openid-configuration"
 
 
-def load(
-    fetcher: Fetcher, source: JwksSource, deadline: float, clock: Callable[[], float], *, pss: bool = False
-) -> KeySet:
+def load(fetcher: Fetcher, source: JwksSource, deadline: float, clock: Callable[[], float]) -> KeySet:
     """The source's keys, fetched within `deadline` seconds, discovery included; raises this room's errors."""
     uri = source.uri
     if uri is None and source.issuer is not None:
@@ -46,7 +44,7 @@ def load(
         deadline = max(deadline - abs(clock() - started), 0.1)
     if uri is None:
         raise ParameterValidationError("jwks_uri must be provided for issuer None")
-    return parse_jwks_text(fetcher.fetch(uri, deadline), pss=pss)
+    return parse_jwks_text(fetcher.fetch(uri, deadline))
 
 
 def discover_jwks_uri(fetcher: Fetcher, issuer: str, deadline: float) -> str:

@@ -19,8 +19,9 @@ process woke up, keys are fetched again.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import Any, Final
@@ -112,7 +113,6 @@ class JwksCache:
         times: JwksTimes | None = None,
         clock: Callable[[], float] = time.time,
         spawn: Spawn = in_thread,
-        pss: bool = False,
         max_sources: int = 1024,
         max_flights: int = 64,
     ) -> None:
@@ -120,7 +120,6 @@ class JwksCache:
         self._times = times or JwksTimes()
         self._clock = clock
         self._spawn = spawn
-        self._pss = pss
         self._max_sources = max_sources
         self._free_flights = max_flights
         self._entries: dict[JwksSource, _Entry] = {}
@@ -158,21 +157,31 @@ class JwksCache:
         await self._wait_async(found)
         return self._answer(source, kid)
 
+    def hydrate(self, sources: Iterable[JwksSource]) -> None:
+        """Fetch the keys of all of these now, side by side; raises where not one could be had."""
+        flights = self._begin_all(sources)
+        errors = [self._outcome(source, flight) for source, flight in flights]
+        if errors and None not in errors:
+            raise errors[0] or JwksUnavailableError("No issuer's keys could be fetched")
+
+    async def hydrate_async(self, sources: Iterable[JwksSource]) -> None:
+        """As `hydrate`, from an event loop."""
+        flights = self._begin_all(sources)
+        for _, flight in flights:
+            with suppress(JwksUnavailableError):
+                await self._wait_async(flight)
+        errors = [self._outcome(source, None) for source, _ in flights]
+        if errors and None not in errors:
+            raise errors[0] or JwksUnavailableError("No issuer's keys could be fetched")
+
     def get_jwks(self, source: JwksSource) -> KeySet:
         """Fetch the keys now, whatever is cached, unless a fetch is under way; raises where that fails."""
-        flight = self._begin_unless_flying(source)
-        self._wait(flight)
-        return self._believed_keys(source)
-
-    async def get_jwks_async(self, source: JwksSource) -> KeySet:
-        """As `get_jwks`, from an event loop."""
-        flight = self._begin_unless_flying(source)
-        await self._wait_async(flight)
+        self.hydrate((source,))
         return self._believed_keys(source)
 
     def add_jwks(self, source: JwksSource, jwks: Mapping[str, Any] | KeySet) -> KeySet:
         """Put keys in place of the source's, as if fetched now; raises `JwksValidationError`."""
-        keys = jwks if isinstance(jwks, KeySet) else parse_jwks(jwks, pss=self._pss)
+        keys = jwks if isinstance(jwks, KeySet) else parse_jwks(jwks)
         with self._lock:
             self._store(self._entry(source), keys, self._clock())
         return keys
@@ -261,6 +270,9 @@ class JwksCache:
         entry.flight = _Flight(now)
         return entry.flight
 
+    def _begin_all(self, sources: Iterable[JwksSource]) -> list[tuple[JwksSource, _Flight]]:
+        return [(source, self._begin_unless_flying(source)) for source in sources]
+
     def _begin_unless_flying(self, source: JwksSource) -> _Flight:
         now = self._clock()
         with self._lock:
@@ -272,13 +284,23 @@ class JwksCache:
         self._launch(source, entry, flight)
         return flight
 
+    def _outcome(self, source: JwksSource, flight: _Flight | None) -> JwksUnavailableError | None:
+        """Why there are no keys to be believed after a fetch; None where there are."""
+        try:
+            if flight:
+                self._wait(flight)
+            self._believed_keys(source)
+        except JwksUnavailableError as error:
+            return error
+        return None
+
     def _launch(self, source: JwksSource, entry: _Entry, flight: _Flight) -> None:
         flight.landed.set_running_or_notify_cancel()
 
         def fly() -> None:
             keys: KeySet | None = None
             try:
-                keys = load(self._fetcher, source, self._times.deadline, self._clock, pss=self._pss)
+                keys = load(self._fetcher, source, self._times.deadline, self._clock)
             except JwtBaseError as error:
                 _LOG.warning("keys of %s: %s", source.issuer, error)
             except Exception:  # noqa: BLE001 - a fetcher may be anybody's; whoever waits must be told all the same

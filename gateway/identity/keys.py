@@ -55,8 +55,11 @@ EC_CURVES: Final[Mapping[str, tuple[str, int, hashes.HashAlgorithm]]] = {
 }
 """Curve to its one algorithm (RFC 7518 section 3.4), bytes a coordinate, hash."""
 
-ALGORITHMS: Final = (*RSA_HASHES, *(alg for alg, _, _ in EC_CURVES.values()), "EdDSA")
-"""What a token may be signed with. `PS*` are added where a verifier says so; `none` and HMAC are never."""
+ALGORITHMS: Final[tuple[str, ...]] = (*RSA_HASHES, *(alg for alg, _, _ in EC_CURVES.values()), "EdDSA")
+"""What a token may be signed with; `none` and HMAC are not known to this module."""
+
+ALGORITHMS_WITH_PSS: Final[tuple[str, ...]] = (*ALGORITHMS, *PSS_HASHES)
+"""The same where a verifier says `allow_pss`. A key verifies `PS*` too; the header is held against these first."""
 
 THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "RSA": ("e", "kty", "n"),
@@ -106,10 +109,10 @@ def assert_allowed_algorithm(alg: object, allowed: tuple[str, ...] = ALGORITHMS)
         )
 
 
-def parse_jwk(jwk: object, *, kid: str | None = None, pss: bool = False) -> SigningKey:
+def parse_jwk(jwk: object, *, kid: str | None = None) -> SigningKey:
     """A JWK as a key for verifying, or `JwkValidationError`, `JwkInvalidUseError`, `JwkInvalidKtyError`.
 
-    `kid` stands in for a key without one; `pss` lets an RSA key verify `PS*` too.
+    `kid` stands in for a key without one.
     """
     if not isinstance(jwk, dict):
         raise JwkValidationError("JWK is not an object")
@@ -118,7 +121,7 @@ def parse_jwk(jwk: object, *, kid: str | None = None, pss: bool = False) -> Sign
         raise JwkInvalidKtyError("JWK kty is not one that verifies", actual=kty, expected=tuple(THUMBPRINT_MEMBERS))
     _check_purpose(jwk)
     _check_members(jwk, kty)
-    checks = _READERS[kty](jwk, pss=pss)
+    checks = _READERS[kty](jwk)
     alg = jwk.get("alg")
     if alg is not None:
         if alg not in checks:
@@ -169,7 +172,7 @@ def _build(algorithm: type[RSAAlgorithm | ECAlgorithm | OKPAlgorithm], jwk: Mapp
         raise JwkValidationError("JWK is not a valid public key") from None
 
 
-def _read_rsa(jwk: Mapping[str, Any], *, pss: bool) -> dict[str, Check]:
+def _read_rsa(jwk: Mapping[str, Any]) -> dict[str, Check]:
     modulus = int.from_bytes(_unsigned(jwk, "n"), "big")
     exponent = int.from_bytes(_unsigned(jwk, "e"), "big")
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
@@ -177,10 +180,8 @@ def _read_rsa(jwk: Mapping[str, Any], *, pss: bool) -> dict[str, Check]:
     if not 2 < exponent < MAX_RSA_EXPONENT or not exponent & 1 or not modulus & 1:
         raise JwkValidationError("RSA exponent or modulus is not one of a sound key")
     public: rsa.RSAPublicKey = _build(RSAAlgorithm, jwk)
-    checks = {alg: _rsa_check(public, padding.PKCS1v15(), digest) for alg, digest in RSA_HASHES.items()}
-    if pss:
-        checks |= {alg: _rsa_check(public, _pss(digest), digest) for alg, digest in PSS_HASHES.items()}
-    return checks
+    pkcs1 = {alg: _rsa_check(public, padding.PKCS1v15(), digest) for alg, digest in RSA_HASHES.items()}
+    return pkcs1 | {alg: _rsa_check(public, _pss(digest), digest) for alg, digest in PSS_HASHES.items()}
 
 
 def _pss(digest: hashes.HashAlgorithm) -> padding.PSS:
@@ -197,8 +198,7 @@ def _rsa_check(public: rsa.RSAPublicKey, pad: padding.AsymmetricPadding, digest:
     return check
 
 
-def _read_ec(jwk: Mapping[str, Any], *, pss: bool) -> dict[str, Check]:
-    del pss
+def _read_ec(jwk: Mapping[str, Any]) -> dict[str, Check]:
     if jwk["crv"] not in EC_CURVES:
         raise JwkValidationError(f"EC curve is not one of {', '.join(EC_CURVES)}")
     alg, size, digest = EC_CURVES[jwk["crv"]]
@@ -222,8 +222,7 @@ def _ec_check(public: ec.EllipticCurvePublicKey, size: int, ecdsa: ec.ECDSA) -> 
     return check
 
 
-def _read_okp(jwk: Mapping[str, Any], *, pss: bool) -> dict[str, Check]:
-    del pss
+def _read_okp(jwk: Mapping[str, Any]) -> dict[str, Check]:
     if jwk["crv"] != "Ed25519":
         raise JwkValidationError("OKP curve is not Ed25519")
     if len(_unsigned(jwk, "x")) != 32:
@@ -232,4 +231,8 @@ def _read_okp(jwk: Mapping[str, Any], *, pss: bool) -> dict[str, Check]:
     return {"EdDSA": public.verify}
 
 
-_READERS: Final[Mapping[str, Callable[..., dict[str, Check]]]] = {"RSA": _read_rsa, "EC": _read_ec, "OKP": _read_okp}
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Check]]]] = {
+    "RSA": _read_rsa,
+    "EC": _read_ec,
+    "OKP": _read_okp,
+}

@@ -33,16 +33,16 @@ class KeySet:
         return key
 
 
-def parse_jwks_text(raw: bytes, *, pss: bool = False) -> KeySet:
+def parse_jwks_text(raw: bytes) -> KeySet:
     """Read a JWK Set (RFC 7517 section 5) from its bytes; raises `JwksValidationError`."""
     try:
         jwks = parse_json(raw)
     except (ValueError, RecursionError):
         raise JwksValidationError("JWKS is not valid JSON") from None
-    return parse_jwks(jwks, pss=pss)
+    return parse_jwks(jwks)
 
 
-def parse_jwks(jwks: object, *, pss: bool = False) -> KeySet:
+def parse_jwks(jwks: object) -> KeySet:
     """Read a JWK Set from its value; raises `JwksValidationError` where it is none."""
     if not isinstance(jwks, Mapping):
         raise JwksValidationError("JWKS is not an object")
@@ -51,13 +51,13 @@ def parse_jwks(jwks: object, *, pss: bool = False) -> KeySet:
         raise JwksValidationError("JWKS does not have a list of keys")
     if len(keys) > MAX_KEYS:
         raise JwksValidationError(f"JWKS has more than {MAX_KEYS} keys")
-    return _index(_usable(keys, pss=pss))
+    return _index(_usable(keys))
 
 
-def _usable(keys: Iterable[Any], *, pss: bool) -> Iterable[SigningKey | str]:
+def _usable(keys: Iterable[Any]) -> Iterable[SigningKey | str]:
     for position, jwk in enumerate(keys):
         try:
-            key = parse_jwk(jwk, pss=pss)
+            key = parse_jwk(jwk)
         except JwtBaseError as error:
             yield f"key {position}: {error}"
             continue

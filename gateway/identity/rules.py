@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.identity.claims import TimeRules, check_audience, check_issuer, check_times, check_type
+from gateway.identity.cognito_claims import check_client, check_token_use
 from gateway.identity.core import VerifiedToken
 from gateway.identity.discovery import JwksSource, well_known_jwks_uri
 from gateway.identity.errors import (
-    CognitoJwtInvalidClientIdError,
-    CognitoJwtInvalidTokenUseError,
     JwtInvalidTypeError,
     JwtParseError,
     ParameterValidationError,
@@ -76,30 +75,18 @@ def _check_oidc(payload: Mapping[str, Any], rule: IssuerRule) -> None:
     if isinstance(kind, str) and kind.lower() in REFUSED_KINDS:
         raise JwtInvalidTypeError("Wrong Type. Expected an access token", actual=kind)
     if "token_use" in payload:
-        _check_token_use(payload, rule)
+        check_token_use(payload, rule.token_use)
 
 
 def _check_cognito(payload: Mapping[str, Any], rule: IssuerRule) -> None:
-    use = _check_token_use(payload, rule)
+    use = check_token_use(payload, rule.token_use)
     if use == "access":
         if rule.client_ids or not rule.audience:
-            _check_client(payload.get("client_id"), rule.client_ids)
+            check_client(payload.get("client_id"), rule.client_ids)
         if rule.audience:
             check_audience(payload, rule.audience)
     else:
-        _check_client(payload.get("aud"), rule.client_ids or rule.audience)
-
-
-def _check_token_use(payload: Mapping[str, Any], rule: IssuerRule) -> str:
-    use = payload.get("token_use")
-    if not isinstance(use, str) or use not in ("access", "id") or use not in rule.token_use:
-        raise CognitoJwtInvalidTokenUseError("Token use not allowed", actual=use, expected=rule.token_use)
-    return use
-
-
-def _check_client(client: object, expected: tuple[str, ...]) -> None:
-    if not isinstance(client, str) or client not in expected:
-        raise CognitoJwtInvalidClientIdError("Client ID not allowed", actual=client, expected=expected)
+        check_client(payload.get("aud"), rule.client_ids or rule.audience)
 
 
 def principal(token: VerifiedToken, binding: Binding) -> Principal:
