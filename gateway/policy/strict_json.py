@@ -24,6 +24,7 @@ MAX_NUMBER: Final = 64
 
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(r"[\[\]{}]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BOM: Final = "\ufeff"
 
 
@@ -92,7 +93,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _paired(value: Any) -> None:
     r"""Refuse unpaired surrogates, which only a `\u` escape can bring, here and in nested arrays."""
     if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        if _SURROGATE.search(value):
             raise _RefusedError("a text has an unpaired surrogate")
     elif isinstance(value, list):
         for item in value:

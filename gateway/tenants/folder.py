@@ -92,7 +92,7 @@ class TenantFolder:
         """The policy in force, None for a tenant without a file."""
         return self._current().policies.get(tenant)
 
-    def believers(self, issuer: str) -> tuple[tuple[TenantId, IssuerRule], ...]:
+    def issuers(self, issuer: str) -> tuple[tuple[TenantId, IssuerRule], ...]:
         """The tenants that name exactly this issuer, each with its rule."""
         return self._current().issuers.get(issuer, ())
 

@@ -30,7 +30,7 @@ class RemotePolicySource(Protocol):
 class IssuerDirectory(Protocol):
     """Who believes an issuer."""
 
-    def believers(self, issuer: str) -> tuple[tuple[TenantId, IssuerRule], ...]:
+    def issuers(self, issuer: str) -> tuple[tuple[TenantId, IssuerRule], ...]:
         """The tenants that name exactly this issuer, each with its own rule; empty when nobody does.
 
         More than one only if every rule has a `tenant_claim` (`shared_without_claim`). From memory, as `PolicySource`.

@@ -76,7 +76,7 @@ DOCUMENTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 @given(JSON | NEAR)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_value_is_a_policy_or_faults(document: object) -> None:
     """Whatever JSON can hold is answered; a refusal has pointers into what was sent, ready to be encoded."""
     answer = parse(document)
@@ -87,6 +87,7 @@ def test_any_value_is_a_policy_or_faults(document: object) -> None:
         assert json.dumps([fault.pointer for fault in answer], ensure_ascii=False).encode()
 
 
+@settings(deadline=None)
 @given(DOCUMENTS, MEMBERS, NEAR)
 def test_one_strange_member_is_a_policy_or_faults(document: dict[str, Any], member: str, value: object) -> None:
     """A right document with one member replaced is read, or only that member and what depends on it is blamed."""
@@ -96,6 +97,7 @@ def test_one_strange_member_is_a_policy_or_faults(document: dict[str, Any], memb
         assert {fault.pointer.split("/")[1] for fault in answer} <= {member, "types"}
 
 
+@settings(deadline=None)
 @given(DOCUMENTS)
 def test_a_policy_survives_its_document(document: dict[str, Any]) -> None:
     """Rendered, sent as JSON and read again it is the same policy; and rendering is stable."""
@@ -109,6 +111,7 @@ def test_a_policy_survives_its_document(document: dict[str, Any]) -> None:
     assert rendered == render(again)
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_what_is_encoded_is_read_as_itself(value: object) -> None:
     """Strict reading changes nothing of a value that it takes, and what it refuses is a fault."""
@@ -122,7 +125,7 @@ def test_what_is_encoded_is_read_as_itself(value: object) -> None:
 
 
 @given(st.binary(max_size=60) | st.text(st.sampled_from('[]{}",:\\u0d8e19-+.tfn \n\ufeff\ud800'), max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_bytes_never_raise_and_never_mean_more_than_to_the_library(data: bytes | str) -> None:
     """What is taken here, the library takes with the same value."""
     answer = loads(data, max_depth=4)

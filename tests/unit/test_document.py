@@ -203,6 +203,8 @@ REFUSED: list[tuple[object, list[str]]] = [
     (_document(size={"minimum": 0}), ["/size/minimum"]),
     # types
     (_document(types=[]), ["/types"]),
+    (_document(types={f"a/b{index}": [] for index in range(1_001)}), ["/types"]),
+    (_document(types={"a/b": [f".{index}" for index in range(1_001)]}), ["/types/a~1b"]),
     (_document(types={"image": []}), ["/types/image"]),
     (_document(types={"*/png": []}), ["/types/*~1png"]),
     (_document(types={"text/plain; charset=utf-8": []}), ["/types/text~1plain; charset=utf-8"]),
@@ -520,6 +522,11 @@ def test_the_size_is_counted_in_bytes(extra: int, taken: bool) -> None:
     text = '"' + "é" * 49 + "a" * extra + '"' if extra > 0 else '"' + "é" * (49 + extra) + '"'
 
     assert taken == isinstance(loads(text, max_bytes=100), str)
+
+
+def test_bytes_above_the_limit_are_not_decoded() -> None:
+    """Too long is told before anything else is looked at."""
+    assert loads(b"\xff" * 101, max_bytes=100) == Fault("", "this JSON is longer than 100 bytes")
 
 
 def test_text_with_a_surrogate_is_a_fault() -> None:

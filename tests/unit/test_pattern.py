@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policy import pattern as module
@@ -46,7 +46,7 @@ REFUSED = [
     ("[a\\", "backslash"), ("*a", "nothing to repeat"), ("a|+", "nothing to repeat"), ("(?)", "flags"),
     ("a**", "repeat of a repeat"), ("a*+", "repeat of a repeat"), ("a+?+", "repeat of a repeat"), ("a{2}{3}", "repeat"),
     ("a{", "{"), ("a{}", "{"), ("a{x}", "{"), ("a{-1}", "{"), ("a{2", "{"), ("a{٣}", "{"), ("a{1,2,3}", "{"),
-    ("a{3,2}", "below"), ("a{99999}", "at most"), ("a{2001}", "states"), ("(a{50}){50}", "states"),
+    ("a{3,2}", "below"), ("a{99999}", "at most"), ("a{501}", "states"), ("(a{50}){50}", "states"),
     ("((((a{0}){999}){999}){999}){999}", "states"), ("a^b", "end of the pattern"), ("a$b", "end of the pattern"),
     ("(^a)", "end of the pattern"), ("(a$)", "end of the pattern"), ("^*", "nothing to repeat"), ("[b-a]", "backwards"),
     (r"[\d-z]", "one character"), (r"[a-\d]", "one character"), ("[[:alpha:]]", "escaped"), ("[a&&b]", "set operation"),
@@ -65,7 +65,7 @@ def test_what_is_outside_the_subset_is_refused_with_a_reason(text: str, words: s
 
 def test_the_bounds_themselves_are_taken() -> None:
     """The longest pattern, the deepest nesting and a large count compile."""
-    taken = ["a" * MAX_LENGTH, "(" * 32 + "a" + ")" * 32, "[a-z]{1,255}", "a{999}"]
+    taken = ["a" * MAX_LENGTH, "(" * 32 + "a" + ")" * 32, "[a-z]{1,255}", "a{499}"]
 
     assert [True] * len(taken) == [isinstance(compile_pattern(text), Pattern) for text in taken]
 
@@ -88,7 +88,7 @@ def test_what_makes_a_backtracker_hang_takes_a_few_steps(text: str) -> None:
     pattern = _compiled(text)
     pattern.fullmatch("a" * 100_000)
 
-    assert pattern.steps <= 110 * MAX_STATES
+    assert pattern.steps <= 10_000
 
 
 def test_a_match_costs_at_most_its_length_times_the_states() -> None:
@@ -127,19 +127,22 @@ def _joined(parts: list[str]) -> str:
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", r"\w", r"\S", r"\.", "[a-c1]", "é"])
 REPEATS = st.sampled_from(["", "", "", "?", "*", "+", "{2}", "{1,3}", "{,2}", "{2,}", "*?"])
+# The oracle backtracks: a repeated group of repeats must stay small, or `re` itself would not come back.
+GROUP_REPEATS = st.sampled_from(["", "", "?", "*", "{1,2}"])
 PATTERNS = st.recursive(
     st.builds(str.__add__, ATOMS, REPEATS),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3).map(_joined),
-        st.builds("({}){}".format, inner, REPEATS),
-        st.builds("(?:{}|{}){}".format, inner, inner, REPEATS),
+        st.builds("({}){}".format, inner, GROUP_REPEATS),
+        st.builds("(?:{}|{}){}".format, inner, inner, GROUP_REPEATS),
         st.builds("^{}|{}$".format, inner, inner).filter(lambda text: text.count("^") == 1),
     ),
-    max_leaves=6,
+    max_leaves=5,
 )
 
 
-@given(PATTERNS, st.lists(st.text("abc1.é\n-", max_size=7), min_size=1, max_size=8))
+@settings(deadline=None)
+@given(PATTERNS, st.lists(st.text("abc1.é\n-", max_size=6), min_size=1, max_size=8))
 def test_generated_patterns_mean_what_re_means(text: str, names: list[str]) -> None:
     """Whatever compiles here decides as `re` does."""
     own = compile_pattern(text)
@@ -149,6 +152,7 @@ def test_generated_patterns_mean_what_re_means(text: str, names: list[str]) -> N
         assert [bool(theirs.fullmatch(name)) for name in names] == [own.fullmatch(name) for name in names]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab1()[]{}|*+?^$\\-.,:=!<>P#&~dwbxé\n\ud800"), max_size=30), st.text(max_size=5))
 def test_any_text_is_a_pattern_or_a_sentence(text: str, name: str) -> None:
     """Nothing raises; and what compiles here is a pattern for `re` too, with the same meaning."""

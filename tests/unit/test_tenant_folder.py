@@ -68,8 +68,8 @@ def test_a_folder_is_a_source_and_a_directory(tmp_path: Path, write: Write) -> N
     policy = source.get("acme")
 
     assert policy is not None
-    assert directory.believers(ISSUER) == (("acme", policy.issuers[0]),)
-    assert directory.believers(ISSUER + "/") == ()
+    assert directory.issuers(ISSUER) == (("acme", policy.issuers[0]),)
+    assert directory.issuers(ISSUER + "/") == ()
     assert source.get("globex") is None
     assert folder.tenants == ("acme",)
 
@@ -155,7 +155,7 @@ def test_tenants_come_and_go_with_their_files(tmp_path: Path, write: Write) -> N
 
     assert folder.tenants == ("globex",)
     assert folder.get("acme") is None
-    assert folder.believers(ISSUER) == ()
+    assert folder.issuers(ISSUER) == ()
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,17 @@ def test_a_file_that_turns_bad_keeps_its_last_good_version(tmp_path: Path, write
     write("acme", overwrite=False)
 
     assert (_overwrites(folder, "acme"), _told(folder)) == (False, [])
+
+
+def test_a_link_to_nothing_is_a_fault(tmp_path: Path, write: Write) -> None:
+    """A file that is listed and can't be read is told, and keeps its last good version."""
+    write("acme").unlink()
+    (tmp_path / "elsewhere").write_text('{"version": 1, "tenant": "acme"}')
+    (tmp_path / "acme.json").symlink_to(tmp_path / "elsewhere")
+    folder = _folder(tmp_path)
+    (tmp_path / "elsewhere").unlink()
+
+    assert (folder.tenants, _told(folder)) == (("acme",), [("acme.json", "")])
 
 
 def test_a_new_file_that_is_bad_is_no_tenant(tmp_path: Path, write: Write) -> None:
@@ -205,7 +216,7 @@ def test_an_issuer_is_shared_by_tenants_that_both_name_a_claim(tmp_path: Path, w
     write("acme", issuers=_issuer(tenant_claim="org"))
     write("globex", issuers=_issuer(tenant_claim="org"))
 
-    assert [tenant for tenant, _ in _folder(tmp_path).believers(ISSUER)] == ["acme", "globex"]
+    assert [tenant for tenant, _ in _folder(tmp_path).issuers(ISSUER)] == ["acme", "globex"]
 
 
 def test_a_change_that_takes_anothers_issuer_is_not_in_force(tmp_path: Path, write: Write) -> None:
@@ -219,7 +230,7 @@ def test_a_change_that_takes_anothers_issuer_is_not_in_force(tmp_path: Path, wri
     write("initech", status="suspended")
     suspended = folder.get("initech")
 
-    assert [tenant for tenant, _ in folder.believers(ISSUER)] == ["acme"]
+    assert [tenant for tenant, _ in folder.issuers(ISSUER)] == ["acme"]
     assert _told(folder) == [("acme.json", "/issuers/0/tenant_claim"), ("globex.json", "/issuers/0/tenant_claim")]
     assert folder.tenants == ("acme", "globex", "initech")
     assert suspended is not None
@@ -235,7 +246,7 @@ def test_taking_back_one_change_takes_back_those_that_need_it(tmp_path: Path, wr
     write("acme", issuers=_issuer(issuer="https://two.example"))
     write("globex", issuers=_issuer(issuer="https://one.example"))
 
-    believers = [tenant for name in ("one", "two") for tenant, _ in folder.believers(f"https://{name}.example")]
+    believers = [tenant for name in ("one", "two") for tenant, _ in folder.issuers(f"https://{name}.example")]
 
     assert believers == ["acme", "initech"]
 
