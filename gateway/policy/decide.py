@@ -104,16 +104,23 @@ def _carried_headers(intent: Intent) -> Refusal | None:
             f"S3 does not read {intent.unread_headers[0]}, and a redirect can't translate it; "
             "send x-amz-checksum-sha256 with the same value instead."
         )
-    if carriage.metadata_keys is not None:
-        for key, _value in intent.metadata:
-            if key not in carriage.metadata_keys:
-                return _header_refusal(
-                    f"The {carriage.backend} backend can't carry the metadata key {key}. {carriage.advice}"
-                )
+    uncarried = _uncarried_header(intent)
+    if uncarried is not None:
+        return _header_refusal(f"The {carriage.backend} backend can't carry {uncarried}. {carriage.advice}")
+    return None
+
+
+def _uncarried_header(intent: Intent) -> str | None:
+    """What the way was not deployed to carry, in words; a header that got lost would be a promise not kept."""
+    carriage = intent.carriage
+    for key, _value in intent.metadata:
+        if carriage.metadata_keys is not None and key not in carriage.metadata_keys:
+            return f"the metadata key {key}"
+    for header, _value in intent.object_headers:
+        if carriage.object_headers is not None and header not in carriage.object_headers:
+            return f"the header {header}"
     if carriage.checksums is not None and intent.checksum and intent.checksum.algorithm not in carriage.checksums:
-        return _header_refusal(
-            f"The {carriage.backend} backend can't carry {intent.checksum.header}. {carriage.advice}"
-        )
+        return f"the header {intent.checksum.header}"
     return None
 
 

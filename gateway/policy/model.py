@@ -188,7 +188,7 @@ class Carriage:
     - `max_size`: bytes. `advice`: a sentence naming what would work where this way does not.
     - `adds_headers`: False where the client's own request goes to S3 (a redirect), so nothing can be added to it.
     - `portable_names`, `max_encoded_path` (characters): names that the way can hold.
-    - `metadata_keys`, `checksums`: the ones listed at deployment; None where the way takes any.
+    - `metadata_keys`, `checksums`, `object_headers`: the ones listed at deployment; None where the way takes any.
     """
 
     backend: Backend
@@ -199,6 +199,7 @@ class Carriage:
     max_encoded_path: int | None = None
     metadata_keys: frozenset[str] | None = None
     checksums: frozenset[Algorithm] | None = None
+    object_headers: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
