@@ -10,6 +10,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import jwt
@@ -112,11 +113,17 @@ def _public_jwk(issuer: Issuer) -> bytes:
     return json.dumps({**jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True), "kid": issuer.kid()}).encode()
 
 
+@cache
+def _own_key() -> rsa.RSAPrivateKey:
+    """The forger's own key, one a process: making one takes longer than a request."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 def _foreign(alg: str = "RS256", *, embed: bool = False) -> Maker:
     """A token by a key of the forger's own, under the issuer's key id; `embed` sends the key along (RFC 7515 4.1.3)."""
 
     def make(issuer: Issuer, tenant: str) -> Pairs:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key = _own_key()
         header: dict[str, Any] = {"kid": issuer.kid()}
         if embed:
             header["jwk"] = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
