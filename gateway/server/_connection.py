@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
             self._resume_reading()
 
     def _pause_reading(self) -> None:
-        if self._reading:
+        if self._reading and not self._transport.is_closing():
             self._reading = False
             self._transport.pause_reading()
 
@@ -318,7 +318,7 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close our side and discard the client's for a while (RFC 9112 section 9.6)."""
-        if self._half_closed:
+        if self._half_closed or self._transport.is_closing():
             self._close()
             return
         self._phase = Phase.LINGER

@@ -136,14 +136,13 @@ class Exchange:
             return
         try:
             await app(scope, self.receive, self.send)
+            if not self._encoder.complete and not self._gone:
+                _log.error("request %s: the application gave no complete answer", self.request_id)
         except Exception:  # noqa: BLE001 - the last boundary: whatever a defect raises becomes a 500 with an id
             _log.exception("request %s: the application failed", self.request_id)
-        else:
-            if self._encoder.complete or self._gone:
-                return
-            _log.error("request %s: the application gave no complete answer", self.request_id)
-        if not self._encoder.complete and not self._gone:
-            self._wire.failed(self)
+        finally:  # also where it was cancelled
+            if not self._encoder.complete and not self._gone:
+                self._wire.failed(self)
 
     async def receive(self) -> Message:
         """ASGI `receive`: what has come of the body, else wait; `http.disconnect` after the end of the exchange."""

@@ -123,8 +123,6 @@ class HeadReader:
 
 def parse_head(head: bytes, limits: HttpLimits) -> RequestHead | Refusal:
     """Parse a complete head, its final empty line taken off (RFC 9112 sections 2 to 6)."""
-    if not _octets_are_fine(head, 0) or head.endswith(b"\r"):
-        return malformed("The head holds a control character or a line that does not end in CRLF.")
     # RFC 9112 section 2.2: one empty line before the request line is ignored.
     first, *lines = head.removeprefix(b"\r\n").split(b"\r\n")
     line = _request_line(first, limits)
@@ -133,15 +131,11 @@ def parse_head(head: bytes, limits: HttpLimits) -> RequestHead | Refusal:
     method, target, version = line
     if len(lines) > limits.max_headers:
         return Refusal(code=Code.REQUEST_TOO_LONG, detail=f"More than {limits.max_headers} headers.")
-    headers: list[tuple[bytes, bytes]] = []
+    headers = _fields(lines)
+    if isinstance(headers, Refusal):
+        return headers
     watched: dict[bytes, list[bytes]] = {}
-    for field in lines:
-        name, colon, value = field.partition(b":")
-        # Also catches a folded line and white space before the colon: neither is a token.
-        if not colon or not name or name.translate(None, TOKEN):
-            return malformed("A header line is not 'name: value'.")
-        name, value = name.lower(), value.strip(b" \t")
-        headers.append((name, value))
+    for name, value in headers:
         if name in _WATCHED:
             watched.setdefault(name, []).append(value)
     place = _place(method, target, watched.get(b"host", []), version)
@@ -161,6 +155,20 @@ def parse_head(head: bytes, limits: HttpLimits) -> RequestHead | Refusal:
         expects_continue=version == "1.1" and _expects_continue(watched.get(b"expect", [])),
         keep_alive=version == "1.1" and not _says_close(watched.get(b"connection", [])),
     )
+
+
+def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]] | Refusal:
+    """Names in lower case and values (RFC 9112 section 5). The octets of all are checked at once, for speed."""
+    # What is left of CR and LF after the split is bare, and no octet of a field.
+    if b"".join(lines).translate(None, FIELD_OCTETS):
+        return malformed("A header holds a control character or does not end in CRLF.")
+    parts = [line.partition(b":") for line in lines]
+    # A folded line begins with white space and white space before the colon ends a name: neither makes a token.
+    if b"".join([name for name, _, _ in parts]).translate(None, TOKEN):
+        return malformed("A header's name is not a token.")
+    if not all(name and colon for name, colon, _ in parts):
+        return malformed("A header line is not 'name: value'.")
+    return [(name.lower(), value.strip(b" \t")) for name, _, value in parts]
 
 
 def _octets_are_fine(text: bytes | bytearray, start: int) -> bool:

@@ -401,6 +401,11 @@ async def raises_after_start(scope: Scope, receive: Receive, send: Send) -> None
     raise RuntimeError("secret")
 
 
+async def cancels_itself(scope: Scope, receive: Receive, send: Send) -> None:
+    """Lets a cancellation of its own escape."""
+    raise asyncio.CancelledError
+
+
 async def says_nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """Ends without an answer."""
 
@@ -439,6 +444,7 @@ def with_header(name: bytes, value: bytes) -> Callable[[Scope, Receive, Send], A
     [
         raises,
         raises_after_start,
+        cancels_itself,
         says_nothing,
         wrong_length,
         wrong_order,
