@@ -53,7 +53,7 @@ class OriginRequestPolicy:
     headers: frozenset[str] | None = None
 
     def select(self, headers: Headers) -> Headers:
-        """The headers that go on: `content-length` always, `host` and `authorization` never, as CloudFront sets both."""
+        """The headers that go on: `content-length` always; `host` and `authorization` never, which CloudFront sets."""
         listed = self.headers
         return tuple(
             (name, value)

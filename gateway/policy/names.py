@@ -118,7 +118,7 @@ def object_key(policy: Policy, principal: Principal, name: str, minted: Minted) 
     key = _PLACEHOLDER.sub(lambda match: values[match[1]], policy.key)
     if len(key.encode("utf-8")) > KEY_LIMIT:
         return _invalid(f"The name makes a key of more than {KEY_LIMIT} bytes.")
-    if not key.startswith(f"{policy.tenant}/") or _segment_fault_in_key(key):
+    if not key.startswith(f"{policy.tenant}/") or _segment_fault_in_key(key) or "${" in key:
         return _invalid("The name makes no key under the tenant's prefix.")
     return ObjectKey(key)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from gateway.policy.model import Algorithm, Backend, Carriage
+from gateway.policy.headers import METADATA_PREFIX
+from gateway.policy.model import Algorithm, Backend, Carriage, Checksum
 
 
 class Limits(StrEnum):
@@ -49,6 +50,16 @@ _AWS: Final = {
         backend=Backend.EDGE, advice=_USE_PRESIGNED, metadata_keys=EDGE_METADATA_KEYS, checksums=EDGE_CHECKSUMS
     ),
 }
+
+
+def edge_headers(limits: Limits) -> frozenset[str] | None:
+    """The headers that an origin request policy lists under these limits; None where all of a grant's go on."""
+    if limits is not Limits.AWS:
+        return None
+    checksums = {Checksum(algorithm, "").header for algorithm in EDGE_CHECKSUMS}
+    return frozenset(
+        {"content-type", "if-none-match", *checksums, *(METADATA_PREFIX + key for key in EDGE_METADATA_KEYS)}
+    )
 
 
 def carriages(limits: Limits) -> Mapping[Backend, Carriage]:

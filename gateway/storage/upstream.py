@@ -113,6 +113,16 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
 
+    async def reachable(self, origin: str) -> bool:
+        """Whether anything that speaks HTTP answers at `origin` (scheme and host), short of a server error."""
+        if self._session is None:
+            return False
+        try:
+            async with self._session.get(URL(origin), allow_redirects=False) as response:
+                return response.status < 500
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
+
     async def put(
         self, url: str, headers: tuple[tuple[str, str], ...], chunks: AsyncIterator[bytes], size: int
     ) -> Answer:

@@ -1,0 +1,256 @@
+"""`upload-gateway demo`: the whole product on one machine, as one process and the S3 it starts."""
+
+import argparse
+import asyncio
+import logging
+import secrets
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from edge_auth.handler import make_handler
+from gateway.admission import Admission
+from gateway.asgi.wire import Application
+from gateway.identity.authenticate import Authenticator
+from gateway.identity.fetch import HttpsFetcher
+from gateway.identity.jwks import JwksCache
+from gateway.local.cloudfront import Distribution, OriginRequestPolicy
+from gateway.local.embedded_s3 import EmbeddedS3
+from gateway.local.errors import DemoError
+from gateway.local.files import prepare, write_object, write_private
+from gateway.local.issuer import DevelopmentIssuer, IssuerServer
+from gateway.local.strict_s3 import serve_strict_front
+from gateway.local.supervision import SupervisedS3
+from gateway.policy.document import ADMIN_SCOPE
+from gateway.policy.model import Backend, IssuerRule
+from gateway.server.carriages import Limits, carriages, edge_headers
+from gateway.server.composition import BASES, Parts, compose, new_request_id
+from gateway.server.http1 import Server, new_event_loop
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import Signer
+from gateway.storage.upstream import Timeouts, Upstream
+from gateway.tenants.demo_documents import demo_documents
+from gateway.tenants.folder import TenantFolder, TenantFolderError
+from presigner.sealing import KEY_BYTES, Sealer
+
+HOST: Final = "127.0.0.1"
+DEMO_FILE: Final = "demo.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What the command line says: the gateway's port (0: any), the directory, whose limits, how strict an S3."""
+
+    port: int
+    data: Path
+    limits: str
+    strict_s3: bool
+
+
+def run(options: DemoOptions) -> int:
+    """Run the demo until Ctrl-C; raises DemoError with one sentence for a person when it can't start or go on."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with _listen(options.port) as listener, asyncio.Runner(loop_factory=new_event_loop) as runner:
+        prepare(options.data)
+        (options.data / DEMO_FILE).unlink(missing_ok=True)
+        runner.run(_main(options, listener))
+    return 0
+
+
+async def _main(options: DemoOptions, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _running(options, listener) as (described, failed):
+        write_object(options.data / DEMO_FILE, described)
+        print(_welcome(options, described["url"]), flush=True)
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            stopped.cancel()
+            raise failed.result()
+        print("Stopping.", flush=True)
+
+
+@asynccontextmanager
+async def _running(
+    options: DemoOptions, listener: socket.socket
+) -> AsyncIterator[tuple[dict[str, Any], asyncio.Future[DemoError]]]:
+    """Everything started, in order, and described for scripts; stopped in the opposite order."""
+    async with AsyncExitStack() as stack:
+        page = f"http://{HOST}:{listener.getsockname()[1]}"
+        store = EmbeddedS3(directory=options.data, origins=(page,))
+        supervised = SupervisedS3(store)
+        stack.push_async_callback(supervised.stop)
+        await supervised.start()
+        endpoint = await _endpoint(options, store, stack)
+        issuer, issuer_server = IssuerServer.open(options.data)
+        stack.enter_context(issuer_server)
+        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
+        server = Server(_compose(options, store, issuer, upstream, endpoint))
+        stack.push_async_callback(server.stop)
+        await server.start(sock=listener)
+        failed = asyncio.ensure_future(supervised.failed())
+        stack.callback(failed.cancel)
+        yield _described(page, endpoint, store, issuer), failed
+
+
+async def _endpoint(options: DemoOptions, store: EmbeddedS3, stack: AsyncExitStack) -> Endpoint:
+    """Where clients reach the bucket: the embedded S3 itself, or the strict front before it."""
+    if not options.strict_s3:
+        return Endpoint.at(store.endpoint, store.bucket)
+    front = await serve_strict_front(HOST, store.port or 0)
+    stack.push_async_callback(front.close)
+    return Endpoint.at(f"http://{store.host}:{front.port}", store.bucket)
+
+
+def _described(url: str, endpoint: Endpoint, store: EmbeddedS3, issuer: DevelopmentIssuer) -> dict[str, Any]:
+    """What `demo.json` says; its keys may look into the whole bucket, which none of the gateway's own may."""
+    return {
+        "url": url,
+        "s3_endpoint": endpoint.origin,
+        "bucket": store.bucket,
+        "region": store.region,
+        "access_key": store.identities.operator.access_key,
+        "secret_key": store.identities.operator.secret_key,
+        **issuer.describe(),
+    }
+
+
+def _compose(
+    options: DemoOptions, store: EmbeddedS3, issuer: DevelopmentIssuer, upstream: Upstream, endpoint: Endpoint
+) -> Application:
+    limits = Limits(options.limits)
+    tenants = _tenants(options.data)
+    authenticator = Authenticator(
+        [_issuer_rule(issuer)],
+        directory=tenants,
+        jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)),
+    )
+    signer = Signer(store.identities.signer, store.region)
+
+    def edge(admission: Admission) -> Application:
+        carriage = carriages(limits)[Backend.EDGE]
+        return Distribution(
+            handler=make_handler(admission, base=BASES[Backend.EDGE], carriage=carriage),
+            origin=endpoint,
+            access_control=signer,
+            upstream=upstream,
+            clock=time.time,
+            request_ids=new_request_id,
+            request_policy=OriginRequestPolicy(headers=edge_headers(limits)),
+        )
+
+    async def keys_reachable() -> bool:
+        return await upstream.reachable(issuer.tenants.issuer)
+
+    async def storage_reachable() -> bool:
+        return await upstream.reachable(endpoint.origin)
+
+    async def policies_valid() -> bool:
+        return not tenants.faults
+
+    return compose(
+        Parts(
+            authenticator=authenticator,
+            policies=tenants,
+            endpoint=endpoint,
+            signer=signer,
+            upstream=upstream,
+            sealer=Sealer([_sealing_key(options.data)], secrets.token_bytes),
+            limits=limits,
+            edge=edge,
+            checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
+        )
+    )
+
+
+def _listen(port: int) -> socket.socket:
+    """A bound socket, taken before anything is started, so that a port in use costs nothing."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise DemoError(f"Port {port} can't be used ({error}); choose another with --port.") from error
+    return listener
+
+
+def _issuer_rule(issuer: DevelopmentIssuer) -> IssuerRule:
+    """The operator's entry for the development issuer, shared by all tenants through its tenant claim."""
+    described = issuer.describe()
+    return IssuerRule(
+        issuer=described["issuer"],
+        audience=(described["audience"],),
+        jwks_uri=described["jwks_uri"],
+        scope_claim=described["scope_claim"],
+        tenant_claim=described["tenant_claim"],
+    )
+
+
+def _tenants(data: Path) -> TenantFolder:
+    """The folder of tenant documents, with the demo's two on the first start."""
+    folder = data / "tenants"
+    if not folder.exists():
+        prepare(folder)
+        for document in demo_documents():
+            write_object(folder / f"{document['tenant']}.json", document)
+    try:
+        return TenantFolder(folder, allow_private_issuers=True, lifetime=0.0, clock=time.monotonic)
+    except TenantFolderError as error:
+        raise DemoError(str(error)) from error
+
+
+def _sealing_key(data: Path) -> bytes:
+    """The key that seals upload ids, made on the first start, so that an id outlives a restart."""
+    path = data / "sealing.key"
+    if not path.exists():
+        write_private(path, secrets.token_bytes(KEY_BYTES))
+    return path.read_bytes()
+
+
+def _welcome(options: DemoOptions, url: str) -> str:
+    """What a person reads when the demo is ready: a line for each backend that works when it is pasted."""
+    data = options.data.absolute()
+    sample = data / "hello.txt"
+    write_private(sample, b"Hello from the upload gateway.\n")
+    program = Path(sys.argv[0]).absolute()
+    token = f"$({shlex.quote(str(program))} token --data {shlex.quote(str(data))} --tenant acme)"
+    lines = [
+        f'curl -L -T {shlex.quote(str(sample))} -H "Authorization: Bearer {token}" '
+        f"-H 'Content-Type: text/plain' {url}/{backend}/hello.txt"
+        for backend in (Backend.PROXY, Backend.PRESIGNED, Backend.EDGE)
+    ]
+    return "\n".join(
+        [
+            f"upload-gateway is ready at {url}. Ctrl-C stops it. Upload through each backend from another terminal:",
+            "",
+            *lines,
+            "",
+        ]
+    )
+
+
+def print_token(options: argparse.Namespace) -> None:
+    """Print a token of the demo in `options.data`; raises DemoError if there is none."""
+    if not (options.data / "issuer.json").is_file():
+        raise DemoError(f"There is no demo in {options.data}: start one, or name its directory with --data.")
+    token = DevelopmentIssuer.open(options.data).token(
+        tenant=options.tenant,
+        subject=options.subject,
+        scope=options.scope or (ADMIN_SCOPE if options.admin else "files:write"),
+        ttl=options.ttl,
+        alg=options.alg,
+        admin=options.admin,
+        now=time.time(),
+    )
+    print(token)

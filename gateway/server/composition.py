@@ -1,0 +1,96 @@
+"""The composition root: collaborators in, the gateway's one ASGI application out. Nothing else wires anything."""
+
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.admission import Admission, Authenticator
+from gateway.asgi.front import Enact, Render, RequestIds, UploadFront, default_render
+from gateway.asgi.request_id import WithRequestId
+from gateway.asgi.wire import Application
+from gateway.policy.model import Backend, Minted
+from gateway.proxy.api_gateway import denied
+from gateway.proxy.forward import Forwarder
+from gateway.server.app import Gateway
+from gateway.server.carriages import Limits, carriages
+from gateway.server.files import BASE as FILES_BASE
+from gateway.server.files import FilesFront
+from gateway.server.operations import Check, operations_routes
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import Signer
+from gateway.storage.upstream import Upstream
+from gateway.tenants.protocol import PolicySource
+from presigner.api import upload_routes
+from presigner.application import create_application
+from presigner.redirect import Presigner
+from presigner.sealing import Sealer
+
+BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Backend}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a deployment brings: who verifies, where policies are, where the bucket is and who signs for it.
+
+    `edge` makes the backend that stands for CloudFront from the admission that the edge function uses.
+    """
+
+    authenticator: Authenticator
+    policies: PolicySource
+    endpoint: Endpoint
+    signer: Signer
+    upstream: Upstream
+    sealer: Sealer
+    limits: Limits
+    edge: Callable[[Admission], Application]
+    checks: Mapping[str, Check]
+    clock: Callable[[], float] = time.time
+
+
+def new_request_id() -> str:
+    """A fresh request id: 128 unpredictable bits."""
+    return secrets.token_hex(16)
+
+
+def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
+    """Stamps with this clock's time and a random UUID (RFC 9562 version 4)."""
+    return lambda: Minted(at=clock(), uuid=str(uuid.uuid4()))
+
+
+def compose(parts: Parts, request_ids: RequestIds = new_request_id) -> Application:
+    """The gateway: three backends, `/files`, the upload API and operations."""
+    admission = Admission(parts.authenticator, parts.policies, minting(parts.clock))
+    presigner = Presigner(endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
+    forwarder = Forwarder(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
+    ways = carriages(parts.limits)
+    proxy_render: Render = denied if parts.limits is Limits.AWS else default_render
+
+    def front(backend: Backend, enact: Enact, render: Render) -> UploadFront:
+        return UploadFront(
+            base=BASES[backend],
+            carriage=ways[backend],
+            admission=admission,
+            enact=enact,
+            request_ids=request_ids,
+            render=render,
+        )
+
+    backends: dict[Backend, Application] = {
+        Backend.PROXY: front(Backend.PROXY, forwarder, proxy_render),
+        Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.redirect, default_render),
+        Backend.EDGE: parts.edge(admission),
+    }
+    files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)
+    api = create_application(
+        [
+            upload_routes(admission=admission, presigner=presigner, sealer=parts.sealer),
+            operations_routes(parts.checks),
+        ]
+    )
+    return Gateway(
+        mounts={**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files},
+        fallback=WithRequestId(api, request_ids),
+    )

@@ -1,0 +1,29 @@
+"""What an orchestrator asks: is the process alive, and can it serve."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import APIRouter, Response
+
+Check = Callable[[], Awaitable[bool]]
+"""Whether one thing the gateway needs can be reached now; never raises."""
+
+
+def operations_routes(checks: Mapping[str, Check]) -> APIRouter:
+    """The routes `/healthz` and `/readyz`; `checks` by the name that `/readyz` says."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Alive."""
+        return {"status": "alive"}
+
+    @router.get("/readyz", responses={503: {"description": "Something the gateway needs can't be reached."}})
+    async def readyz(response: Response) -> dict[str, str | dict[str, str]]:
+        """Ready: storage, policies and keys can be reached."""
+        outcomes = {name: "reachable" if await check() else "unreachable" for name, check in checks.items()}
+        ready = set(outcomes.values()) <= {"reachable"}
+        response.status_code = 200 if ready else 503
+        response.headers["cache-control"] = "no-store"
+        return {"status": "ready" if ready else "not ready", "checks": outcomes}
+
+    return router

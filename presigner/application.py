@@ -1,0 +1,22 @@
+"""The presigner as one FastAPI application: the upload API and the redirect, with every error a problem."""
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, FastAPI
+
+from presigner.problems import install
+
+
+def create_application(routers: Iterable[APIRouter]) -> FastAPI:
+    """An application of these routes; documentation at `/docs`, its schema at `/openapi.json`."""
+    application = FastAPI(
+        title="upload-gateway",
+        summary="Uploads to S3 for people you do not trust.",
+        version="1",
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in routers:
+        application.include_router(router)
+    install(application)
+    return application
