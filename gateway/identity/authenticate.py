@@ -13,12 +13,13 @@ from typing import Final, Protocol
 
 from gateway.identity.apikeys import API_KEY_ISSUER, ApiKeySource, NoApiKeys, verify_api_key
 from gateway.identity.claims import MAX_GRACE, TimeRules
-from gateway.identity.core import Steps, drive, drive_async, verified
+from gateway.identity.core import KeyWanted, Steps, VerifiedToken, check_header, check_signature, drive, drive_async
 from gateway.identity.credential import Credential, credential
+from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import JwtBaseError, JwtIssuerNotConfiguredError, ParameterValidationError
 from gateway.identity.jwks import JwksCache
 from gateway.identity.refusals import refusal
-from gateway.identity.rules import Binding, check_token, principal, source
+from gateway.identity.rules import Binding, binding, check_token, principal
 from gateway.identity.token import UnverifiedToken, decompose_unverified_jwt
 from gateway.policy.model import IssuerRule, Principal, TenantId
 from gateway.policy.problems import Refusal
@@ -87,7 +88,7 @@ class Authenticator:
     ) -> None:
         self._shared: dict[str, tuple[Binding, ...]] = {}
         for rule in issuers:
-            self._shared[rule.issuer] = (*self._shared.get(rule.issuer, ()), Binding(rule=rule))
+            self._shared[rule.issuer] = (*self._shared.get(rule.issuer, ()), binding(rule))
         self._directory = directory or NoDirectory()
         self._api_keys = api_keys or NoApiKeys()
         self._cache = jwks_cache or JwksCache(clock=clock)
@@ -116,14 +117,21 @@ class Authenticator:
             return verify_api_key(credential.value, self._api_keys, now)
         token = decompose_unverified_jwt(credential.value, max_bytes=self._max_bytes, scope_lists=True)
         failure: JwtBaseError | None = None
-        for binding in self._bindings(token):
+        for bound in self._bindings(token):
             try:
-                believed, _ = yield from verified(token, source(binding.rule), self._cache)
-                check_token(believed, binding.rule, self._times, now)
-                return principal(believed, binding)
+                believed = yield from self._verified(token, bound.source)
+                check_token(believed, bound.rule, self._times, now)
+                return principal(believed, bound)
             except JwtBaseError as error:
                 failure = failure or error
         raise failure or JwtIssuerNotConfiguredError("The token's issuer is not accepted")
+
+    def _verified(self, token: UnverifiedToken, source: JwksSource) -> Steps[VerifiedToken]:
+        kid = check_header(token)
+        key = self._cache.get_cached_jwk(source, kid)
+        if key is None:
+            key = yield KeyWanted(source, kid)
+        return check_signature(token, key)
 
     def _bindings(self, token: UnverifiedToken) -> Sequence[Binding]:
         """The entries that may decide about this token; none where nobody configured its issuer."""
@@ -146,4 +154,4 @@ def _own(token: UnverifiedToken, entries: Sequence[tuple[TenantId, IssuerRule]])
         for tenant, rule in entries
         if rule.tenant_claim is None or token.payload.get(rule.tenant_claim) == tenant
     ]
-    return [Binding(rule=rule, only=tenant) for tenant, rule in (named or entries[:1])[:MAX_CANDIDATES]]
+    return [binding(rule, tenant) for tenant, rule in (named or entries[:1])[:MAX_CANDIDATES]]

@@ -1,7 +1,7 @@
 """The one path on which a token comes to be believed; sync and async callers both walk it.
 
-`verified` is a generator: it yields a `KeyWanted` where a key is not at hand and is sent the key, or has the error
-thrown into it. What drives it does the waiting; nothing here blocks or awaits. A key at hand costs no yield.
+Whoever verifies is a generator (`Steps`): it yields a `KeyWanted` where a key is not at hand and is sent the key, or
+has the error thrown into it. What drives it does the waiting, so that the same steps serve a thread and an event loop.
 
     decompose → algorithm → kid → key → signature → (claims: whoever asked)
 """
@@ -17,7 +17,6 @@ from gateway.identity.errors import (
     JwtWithoutValidKidError,
     ParameterValidationError,
 )
-from gateway.identity.jwks import JwksCache
 from gateway.identity.keys import ALGORITHMS, SigningKey, assert_allowed_algorithm
 from gateway.identity.token import UnverifiedToken
 
@@ -60,19 +59,8 @@ def check_header(token: UnverifiedToken, allowed: tuple[str, ...] = ALGORITHMS, 
 
 def check_signature(token: UnverifiedToken, key: SigningKey) -> VerifiedToken:
     """The token, believed; or `JwtInvalidSignatureError`."""
-    key.verify(token.header.get("alg"), token.signature, token.signing_input)
+    key.verify(token.header["alg"], token.signature, token.signing_input)
     return VerifiedToken(token)
-
-
-def verified(
-    token: UnverifiedToken, source: JwksSource, cache: JwksCache, allowed: tuple[str, ...] = ALGORITHMS
-) -> Steps[tuple[VerifiedToken, SigningKey]]:
-    """The verified token and its key, which is asked for where it is not at hand; raises this room's errors."""
-    kid = check_header(token, allowed)
-    key = cache.get_cached_jwk(source, kid)
-    if key is None:
-        key = yield KeyWanted(source, kid)
-    return check_signature(token, key), key
 
 
 def drive(steps: Steps[T], get: Callable[[JwksSource, str], SigningKey]) -> T:

@@ -20,6 +20,10 @@ class JwksSource:
     issuer: str | None
     uri: str | None = None
 
+    def __hash__(self) -> int:
+        """The address alone: it tells sources apart well enough, and this runs once a token."""
+        return hash(self.uri or self.issuer)
+
     def __post_init__(self) -> None:
         if self.issuer is None and self.uri is None:
             raise ParameterValidationError("jwks_uri must be provided for issuer None")

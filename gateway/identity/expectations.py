@@ -17,6 +17,7 @@ from gateway.identity.claims import (
     check_times,
     check_type,
 )
+from gateway.identity.cognito_claims import TOKEN_USES, check_cognito_claims
 from gateway.identity.core import VerifiedToken
 from gateway.identity.errors import ParameterValidationError
 from gateway.identity.keys import ALGORITHMS, ALGORITHMS_WITH_PSS, SigningKey
@@ -94,6 +95,11 @@ class CognitoExpectations:
     client_ids: tuple[str, ...] | None
     token_use: str | None
     groups: tuple[str, ...] | None
+
+    def check(self, payload: Mapping[str, Any]) -> None:
+        """Hold verified claims against this; raises the claim's error."""
+        uses = (self.token_use,) if self.token_use else TOKEN_USES
+        check_cognito_claims(payload, client_ids=self.client_ids, token_uses=uses, groups=self.groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

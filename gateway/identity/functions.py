@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from gateway.identity.cognito_claims import TOKEN_USES, check_cognito_claims
 from gateway.identity.core import check_header, check_signature, drive
 from gateway.identity.discovery import JwksSource
 from gateway.identity.encoding import parse_json
@@ -30,7 +29,7 @@ from gateway.identity.jwks import JwksCache
 from gateway.identity.keys import SigningKey, parse_jwk
 from gateway.identity.keyset import KeySet, parse_jwks, parse_jwks_text
 from gateway.identity.token import UnverifiedToken, check_claim_types, decompose_unverified_jwt
-from gateway.identity.verifier import Claims, JwtVerifier, check
+from gateway.identity.verifier import Claims, JwtVerifier, custom_check
 
 
 def verify_jwt(
@@ -55,7 +54,9 @@ def verify_jwt_sync(
     token = decompose_unverified_jwt(jwt)
     key = _key_for(keys, check_header(token, expected.algorithms, kid_required="keys" in keys))
     believed = check_signature(token, key)
-    drive(check(believed, key, expected, time.time() if now is None else now), _no_key)
+    expected.check(believed, time.time() if now is None else now)
+    if expected.custom_jwt_check is not None:
+        drive(custom_check(believed, key, expected.custom_jwt_check), _no_key)
     return believed.payload
 
 
@@ -85,9 +86,7 @@ def validate_jwt_fields(
 
 def validate_cognito_jwt_fields(payload: Mapping[str, Any], **properties: Unpack[CognitoVerifyProperties]) -> None:
     """Hold Cognito's own claims against expectations, for a custom check. Raises the claim's error."""
-    expected = read_cognito(properties)
-    uses = (expected.token_use,) if expected.token_use else TOKEN_USES
-    check_cognito_claims(payload, client_ids=expected.client_ids, token_uses=uses, groups=expected.groups)
+    read_cognito(properties).check(payload)
 
 
 def fetch_jwks(uri: str, *, fetcher: Fetcher | None = None) -> KeySet:

@@ -42,7 +42,13 @@ class Binding:
     """
 
     rule: IssuerRule
+    source: JwksSource
     only: str | None = None
+
+
+def binding(rule: IssuerRule, only: str | None = None) -> Binding:
+    """The rule with the place of its keys."""
+    return Binding(rule=rule, source=source(rule), only=only)
 
 
 def source(rule: IssuerRule) -> JwksSource:

@@ -5,21 +5,23 @@ What comes out is called unverified in its name. No cryptography, no clock, no i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from gateway.identity.encoding import BASE64URL, decode_checked, parse_json
+from gateway.identity.encoding import decode_standard, parse_json, to_standard
 from gateway.identity.errors import JwtParseError
 
 MAX_TOKEN_BYTES: Final = 8192
 """Node, Apache and API Gateway allow 8 to 16 KiB for all headers together; a longer token never gets through."""
 
+_STRING_CLAIMS: Final = ("iss", "sub", "jti")
+_DATE_CLAIMS: Final = ("exp", "nbf", "iat")
 _NOT_THREE_PARTS: Final = "JWT string does not consist of exactly 3 parts (header, payload, signature)"
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
+class UnverifiedToken(NamedTuple):
     """The parts of a token that nobody has verified; `signing_input` is the bytes that the signature covers."""
 
     header: Mapping[str, Any]
@@ -33,22 +35,13 @@ def decompose_unverified_jwt(
 ) -> UnverifiedToken:
     """Take a token apart (RFC 7519 section 7.2, steps 1 to 6) without believing it; raises `JwtParseError`."""
     header, payload, signature, signing_input = split_jws(jwt, max_bytes=max_bytes)
-    token = UnverifiedToken(parse_header(header), parse_payload(payload), signature, signing_input)
-    check_claim_types(token.payload, scope_lists=scope_lists)
-    return token
+    claims = parse_payload(payload)
+    check_claim_types(claims, scope_lists=scope_lists)
+    return UnverifiedToken(header, claims, signature, signing_input)
 
 
-def split_jws(jwt: object, *, max_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
-    """The decoded header, payload and signature of a compact JWS, and its signing input; all bytes."""
-    header, payload, signature, signing_input = split_parts(jwt, max_bytes=max_bytes)
-    try:
-        return _decode(header), _decode(payload), _decode(signature), signing_input
-    except ValueError:
-        raise JwtParseError(_NOT_THREE_PARTS) from None
-
-
-def split_parts(jwt: object, *, max_bytes: int) -> tuple[bytes, bytes, bytes, bytes]:
-    """The three parts as they stand, of the right alphabet, and the signing input; all bytes."""
+def split_jws(jwt: object, *, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[Mapping[str, Any], bytes, bytes, bytes]:
+    """The header, the payload's and the signature's bytes of a compact JWS, and its signing input."""
     if not jwt:
         raise JwtParseError("Empty JWT")
     if not isinstance(jwt, str):
@@ -57,19 +50,23 @@ def split_parts(jwt: object, *, max_bytes: int) -> tuple[bytes, bytes, bytes, by
         raise JwtParseError(f"JWT is longer than {max_bytes} bytes")
     try:
         raw = jwt.encode("ascii")
-    except UnicodeEncodeError:
+        header, payload, signature = to_standard(raw).split(b".")
+        if not header or not payload or not signature:
+            raise JwtParseError(_NOT_THREE_PARTS)
+        payload, signature = decode_standard(payload), decode_standard(signature)
+    except ValueError:
         raise JwtParseError(_NOT_THREE_PARTS) from None
-    if raw.translate(None, BASE64URL) != b"..":
-        raise JwtParseError(_NOT_THREE_PARTS)
-    first = raw.index(b".")
-    second = raw.rindex(b".")
-    if first == 0 or second == first + 1 or second == len(raw) - 1:
-        raise JwtParseError(_NOT_THREE_PARTS)
-    return raw[:first], raw[first + 1 : second], raw[second + 1 :], raw[:second]
+    return _header_of(header), payload, signature, raw[: raw.rindex(b".")]
 
 
-def _decode(part: bytes) -> bytes:
-    return decode_checked(part)
+@lru_cache(maxsize=256)
+def _header_of(part: bytes) -> Mapping[str, Any]:
+    """The header that this text means. An issuer writes the same few over and over, and its meaning never changes."""
+    try:
+        raw = decode_standard(part)
+    except ValueError:
+        raise JwtParseError(_NOT_THREE_PARTS) from None
+    return MappingProxyType(parse_header(raw))
 
 
 def parse_header(raw: bytes) -> dict[str, Any]:
@@ -100,17 +97,16 @@ def check_claim_types(payload: Mapping[str, Any], *, scope_lists: bool = False) 
 
     `scope_lists` says that `scope` may be a list of strings too, as many issuers write it.
     """
-    for name in ("iss", "sub", "jti"):
-        _check_string(payload, "payload", name)
-    if not scope_lists:
-        _check_string(payload, "payload", "scope")
-    elif "scope" in payload and not is_string_or_strings(payload["scope"]):
-        raise JwtParseError("JWT payload scope claim is not a string or array of strings")
-    for name in ("exp", "nbf", "iat"):
+    for name in _STRING_CLAIMS:
+        if name in payload and type(payload[name]) is not str:
+            raise JwtParseError(f"JWT payload {name} claim is not a string")
+    for name in _DATE_CLAIMS:
         if name in payload and not is_numeric_date(payload[name]):
             raise JwtParseError(f"JWT payload {name} claim is not a number")
     if "aud" in payload and not is_string_or_strings(payload["aud"]):
         raise JwtParseError("JWT payload aud claim is not a string or array of strings")
+    if "scope" in payload and not is_string_or_strings(payload["scope"], lists=scope_lists):
+        raise JwtParseError("JWT payload scope claim is not a string")
 
 
 def is_numeric_date(value: object) -> bool:
@@ -122,9 +118,11 @@ def is_numeric_date(value: object) -> bool:
     return kind is float and isfinite(value)  # type: ignore[arg-type]
 
 
-def is_string_or_strings(value: object) -> bool:
-    """Whether this is a string or a list of nothing but strings."""
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+def is_string_or_strings(value: object, *, lists: bool = True) -> bool:
+    """Whether this is a string or, with `lists`, a list of nothing but strings."""
+    return isinstance(value, str) or (
+        lists and isinstance(value, list) and all(isinstance(item, str) for item in value)
+    )
 
 
 def _check_string(members: Mapping[str, Any], part: str, name: str) -> None:

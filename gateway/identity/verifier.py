@@ -14,8 +14,16 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, Self, Unpack, overload
 
-from gateway.identity.cognito_claims import TOKEN_USES, check_cognito_claims
-from gateway.identity.core import Pending, Steps, VerifiedToken, drive, drive_async, verified
+from gateway.identity.core import (
+    KeyWanted,
+    Pending,
+    Steps,
+    VerifiedToken,
+    check_header,
+    check_signature,
+    drive,
+    drive_async,
+)
 from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import (
     JwtInvalidClaimError,
@@ -26,6 +34,7 @@ from gateway.identity.errors import (
 from gateway.identity.expectations import (
     CREATE,
     VERIFY,
+    CustomJwtCheck,
     Expectations,
     JwtVerifierProperties,
     VerifiedJwt,
@@ -99,8 +108,21 @@ class BaseVerifier:
         token = decompose_unverified_jwt(jwt)
         config = self._single or self._choose(token)
         expected = self._override(config, overrides) if overrides else config.expected
-        believed, key = yield from verified(token, config.source, self._cache, expected.algorithms)
-        yield from check(believed, key, expected, now)
+        kid = check_header(token, expected.algorithms)
+        key = self._cache.get_cached_jwk(config.source, kid)
+        if key is None:
+            key = yield KeyWanted(config.source, kid)
+        believed = check_signature(token, key)
+        try:
+            expected.check(believed, now)
+            if expected.custom_jwt_check is not None:
+                yield from custom_check(believed, key, expected.custom_jwt_check)
+            if expected.cognito is not None:
+                expected.cognito.check(believed.payload)
+        except JwtInvalidClaimError as error:
+            if expected.include_raw_jwt_in_errors:
+                error.with_raw_jwt(RawJwt(believed.header, believed.payload))
+            raise
         return believed.payload
 
     def _choose(self, token: UnverifiedToken) -> IssuerConfig:
@@ -119,26 +141,11 @@ class BaseVerifier:
         return read(properties, CREATE)
 
 
-def check(token: VerifiedToken, key: SigningKey, expected: Expectations, now: float) -> Steps[None]:
-    """Hold a verified token against all that was expected: claims, the caller's own check, Cognito's claims."""
-    try:
-        expected.check(token, now)
-        if expected.custom_jwt_check is not None:
-            result = expected.custom_jwt_check(VerifiedJwt(token.header, token.payload, key))
-            if isawaitable(result):
-                yield Pending(result)
-        if expected.cognito is not None:
-            use = expected.cognito.token_use
-            check_cognito_claims(
-                token.payload,
-                client_ids=expected.cognito.client_ids,
-                token_uses=(use,) if use else TOKEN_USES,
-                groups=expected.cognito.groups,
-            )
-    except JwtInvalidClaimError as error:
-        if expected.include_raw_jwt_in_errors:
-            error.with_raw_jwt(RawJwt(token.header, token.payload))
-        raise
+def custom_check(token: VerifiedToken, key: SigningKey, check: CustomJwtCheck) -> Steps[None]:
+    """The caller's own check; what it returns is waited for where there is an event loop."""
+    result = check(VerifiedJwt(token.header, token.payload, key))
+    if isawaitable(result):
+        yield Pending(result)
 
 
 class JwtVerifier(BaseVerifier):
