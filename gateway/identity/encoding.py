@@ -13,38 +13,37 @@ from typing import Any, Final, Never
 MAX_DEPTH: Final = 16
 """Levels of nesting; the deepest claim in the standards (RFC 9396, RFC 8693 `act`) stays under half of it."""
 
-_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
-"""Base64url's two letters as base64 has them, and base64's own as a mark that is neither's."""
-
-_LAST_OF_TWO: Final = frozenset(b"AQgw")
-_LAST_OF_THREE: Final = frozenset(b"AEIMQUYcgkosw048")
+_LAST_OF_TWO: Final = frozenset("AQgw")
+_LAST_OF_THREE: Final = frozenset("AEIMQUYcgkosw048")
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _SPACE_TO_END: Final = re.compile(r"[ \t\n\r]*\Z")
 
 
-def decode_base64url(part: bytes) -> bytes:
+def decode_base64url(text: str) -> bytes:
     """The bytes that an unpadded base64url text means (RFC 7515 section 2).
 
     Raises `ValueError` for any other alphabet, for padding, for an impossible length, and for unused bits that are
     not zero (RFC 4648 section 3.5), so that two texts never mean the same bytes.
     """
-    return decode_standard(to_standard(part))
+    return decode_standard(to_standard(text))
 
 
-def to_standard(text: bytes) -> bytes:
-    """Base64url in base64's letters, anything that was not base64url in none of them; dots stay dots."""
-    return text.translate(_STANDARD)
+def to_standard(text: str) -> str:
+    """Base64url in base64's letters; `ValueError` where base64's own letters or its padding were there before."""
+    if "+" in text or "/" in text or "=" in text:
+        raise ValueError("not base64url")
+    return text.replace("-", "+").replace("_", "/")
 
 
-def decode_standard(part: bytes) -> bytes:
-    """As `decode_base64url`, for what `to_standard` made."""
-    tail = len(part) & 3
+def decode_standard(text: str) -> bytes:
+    """As `decode_base64url`, for (a part of) what `to_standard` made."""
+    tail = len(text) & 3
     if tail == 0:
-        return a2b_base64(part, strict_mode=True)
-    if tail == 3 and part[-1] in _LAST_OF_THREE:
-        return a2b_base64(part + b"=", strict_mode=True)
-    if tail == 2 and part[-1] in _LAST_OF_TWO:
-        return a2b_base64(part + b"==", strict_mode=True)
+        return a2b_base64(text, strict_mode=True)
+    if tail == 3 and text[-1] in _LAST_OF_THREE:
+        return a2b_base64(text + "=", strict_mode=True)
+    if tail == 2 and text[-1] in _LAST_OF_TWO:
+        return a2b_base64(text + "==", strict_mode=True)
     raise ValueError("not canonical base64url")
 
 
@@ -55,7 +54,7 @@ def parse_json(raw: bytes) -> Any:
     escaped surrogate without its pair, numbers too long to convert, nesting over `MAX_DEPTH`.
     """
     text = raw.decode("utf-8")
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+    if (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(text)
     try:
         value, end = _SCAN(text, 0 if text[:1] == "{" else _start(text))
@@ -63,7 +62,7 @@ def parse_json(raw: bytes) -> Any:
         raise ValueError("not JSON") from None
     if end != len(text) and _SPACE_TO_END.match(text, end) is None:
         raise ValueError("trailing data")
-    if "\\u" in text:
+    if b"\\" in raw:
         _check_surrogates(text, value)
     return value
 

@@ -159,7 +159,7 @@ def _check_members(jwk: Mapping[str, Any], kty: str) -> None:
 
 def _unsigned(jwk: Mapping[str, Any], name: str) -> bytes:
     try:
-        return decode_base64url(jwk[name].encode("ascii"))
+        return decode_base64url(jwk[name])
     except ValueError:
         raise JwkValidationError(f"JWK {name} is not base64url") from None
 

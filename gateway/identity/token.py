@@ -6,7 +6,6 @@ What comes out is called unverified in its name. No cryptography, no clock, no i
 
 from collections.abc import Mapping
 from functools import lru_cache
-from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +17,8 @@ MAX_TOKEN_BYTES: Final = 8192
 
 _STRING_CLAIMS: Final = ("iss", "sub", "jti")
 _DATE_CLAIMS: Final = ("exp", "nbf", "iat")
+_NUMBERS: Final = (int, float)
+_MAX_DATE: Final = 2**53
 _NOT_THREE_PARTS: Final = "JWT string does not consist of exactly 3 parts (header, payload, signature)"
 
 
@@ -49,18 +50,18 @@ def split_jws(jwt: object, *, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[Mapping
     if len(jwt) > max_bytes:
         raise JwtParseError(f"JWT is longer than {max_bytes} bytes")
     try:
-        raw = jwt.encode("ascii")
-        header, payload, signature = to_standard(raw).split(b".")
-        if not header or not payload or not signature:
-            raise JwtParseError(_NOT_THREE_PARTS)
-        payload, signature = decode_standard(payload), decode_standard(signature)
+        header, payload, signature = to_standard(jwt).split(".")
+        claims, proof = decode_standard(payload), decode_standard(signature)
+        signing_input = jwt[: jwt.rindex(".")].encode("ascii")
     except ValueError:
         raise JwtParseError(_NOT_THREE_PARTS) from None
-    return _header_of(header), payload, signature, raw[: raw.rindex(b".")]
+    if not header or not claims or not proof:
+        raise JwtParseError(_NOT_THREE_PARTS)
+    return _header_of(header), claims, proof, signing_input
 
 
 @lru_cache(maxsize=256)
-def _header_of(part: bytes) -> Mapping[str, Any]:
+def _header_of(part: str) -> Mapping[str, Any]:
     """The header that this text means. An issuer writes the same few over and over, and its meaning never changes."""
     try:
         raw = decode_standard(part)
@@ -98,31 +99,28 @@ def check_claim_types(payload: Mapping[str, Any], *, scope_lists: bool = False) 
     `scope_lists` says that `scope` may be a list of strings too, as many issuers write it.
     """
     for name in _STRING_CLAIMS:
-        if name in payload and type(payload[name]) is not str:
+        if type(payload.get(name, "")) is not str:
             raise JwtParseError(f"JWT payload {name} claim is not a string")
     for name in _DATE_CLAIMS:
         if name in payload and not is_numeric_date(payload[name]):
             raise JwtParseError(f"JWT payload {name} claim is not a number")
-    if "aud" in payload and not is_string_or_strings(payload["aud"]):
+    if type(payload.get("aud", "")) is not str and not is_string_or_strings(payload["aud"]):
         raise JwtParseError("JWT payload aud claim is not a string or array of strings")
-    if "scope" in payload and not is_string_or_strings(payload["scope"], lists=scope_lists):
+    if type(payload.get("scope", "")) is not str and not (scope_lists and is_string_or_strings(payload["scope"])):
         raise JwtParseError("JWT payload scope claim is not a string")
 
 
-def is_numeric_date(value: object) -> bool:
-    """Whether this is seconds since the epoch, whole or not (RFC 7519 section 2): a finite number, never a bool."""
-    kind = type(value)
-    if kind is int:
-        # Beyond this a float no longer tells seconds apart, and no calendar has the year.
-        return -(2**53) <= value <= 2**53  # type: ignore[operator]
-    return kind is float and isfinite(value)  # type: ignore[arg-type]
+def is_numeric_date(value: Any) -> bool:
+    """Whether this is seconds since the epoch, whole or not (RFC 7519 section 2): a finite number, never a bool.
+
+    Beyond 2**53 a float no longer tells seconds apart, and no calendar has the year.
+    """
+    return type(value) in _NUMBERS and -_MAX_DATE <= value <= _MAX_DATE
 
 
-def is_string_or_strings(value: object, *, lists: bool = True) -> bool:
-    """Whether this is a string or, with `lists`, a list of nothing but strings."""
-    return isinstance(value, str) or (
-        lists and isinstance(value, list) and all(isinstance(item, str) for item in value)
-    )
+def is_string_or_strings(value: object) -> bool:
+    """Whether this is a string or a list of nothing but strings."""
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
 
 def _check_string(members: Mapping[str, Any], part: str, name: str) -> None:
