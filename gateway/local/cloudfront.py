@@ -7,6 +7,7 @@ Guide. Where the model is stricter than CloudFront, it says so.
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,6 +35,8 @@ _URI_LIMIT: Final = 8_192
 # "Request and response behavior for Amazon S3 origins": headers of S3's answer that CloudFront removes.
 _STRIPPED: Final = frozenset({"x-amz-request-id", "x-amz-id-2"})
 _HOP_BY_HOP: Final = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
+
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}")
 
 _UNAVAILABLE: Final = Refusal(
     code=Code.STORAGE_UNAVAILABLE,
@@ -160,9 +163,14 @@ def is_disallowed(name: str) -> bool:
 
 
 def generated_response(result: Mapping[str, Any]) -> Reply:
-    """The function's own response ("Generate HTTP responses in request triggers")."""
+    """The function's own response ("Generate HTTP responses in request triggers").
+
+    Raises InvalidFunctionResultError for a status, a header or a size that CloudFront does not take.
+    """
     body = str(result.get("body", "")).encode()
-    headers = tuple((name, entry["value"]) for name, entries in result.get("headers", {}).items() for entry in entries)
+    headers = _returned_headers(result.get("headers", {}))
+    if not isinstance(result["status"], str) or not _STATUS.fullmatch(result["status"]):
+        raise InvalidFunctionResultError("The generated response's status is not a string of three digits.")
     if len(body) + sum(len(name) + len(value) for name, value in headers) > _RESPONSE_LIMIT:
         raise InvalidFunctionResultError("The generated response is over 40 KB.")
     if any(is_disallowed(name) or name in READ_ONLY for name, _ in headers):
@@ -180,12 +188,20 @@ def changed_request(request: Mapping[str, Any], result: Mapping[str, Any]) -> He
         raise InvalidFunctionResultError("A read-only member was changed.")
     if any(result["headers"].get(name) != request["headers"].get(name) for name in READ_ONLY):
         raise InvalidFunctionResultError("A read-only header was changed.")
-    if any(is_disallowed(name) for name in result["headers"]):
+    if any(is_disallowed(name.lower()) for name in result["headers"]):
         raise InvalidFunctionResultError("A disallowed header was added.")
     uri, query = result["uri"], result.get("querystring", "")
     if not uri.startswith("/") or query or len(uri) >= _URI_LIMIT:
         raise InvalidFunctionResultError("The URI is relative or too long, or has a query.")
-    return tuple((name, entry["value"]) for name, entries in result["headers"].items() for entry in entries)
+    return _returned_headers(result["headers"])
+
+
+def _returned_headers(headers: Mapping[str, Any]) -> Headers:
+    """The pairs of a returned `headers` member; names are lower-case and a `key` is the name in any case."""
+    for name, entries in headers.items():
+        if name != name.lower() or any(entry.get("key", name).lower() != name for entry in entries):
+            raise InvalidFunctionResultError("A header's name is not lower-case, or its key is another name.")
+    return tuple((name, entry["value"]) for name, entries in headers.items() for entry in entries)
 
 
 def origin_response(answer: Answer) -> Reply:
