@@ -272,3 +272,55 @@ def _digest_fields() -> Iterator[Case]:
                 forced=(Forced(row="redirect-digest", expect=refused("request-invalid", "header-not-allowed")),),
                 files=False,
             )
+
+
+NOT_WHAT_IT_SAYS: Final[tuple[tuple[str, str, bytes], ...]] = (
+    ("png-as-jpeg", "image/jpeg", samples.PNG),
+    ("jpeg-as-png", "image/png", samples.JPEG),
+    ("pdf-as-png", "image/png", samples.PDF),
+    ("zip-as-png", "image/png", samples.ZIP),
+    ("png-as-pdf", "application/pdf", samples.PNG),
+    ("png-as-zip", "application/zip", samples.PNG),
+    ("html-as-png", "image/png", b"<!DOCTYPE html><script>alert(1)</script>"),
+    ("html-as-pdf", "application/pdf", b"<!DOCTYPE html><script>alert(1)</script>"),
+    ("executable-as-png", "image/png", b"MZ\x90\x00\x03\x00\x00\x00" + bytes(120)),
+    ("elf-as-zip", "application/zip", b"\x7fELF\x02\x01\x01" + bytes(120)),
+    ("gif-as-png", "image/png", b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"),
+    ("text-as-png", "image/png", samples.TEXT),
+    ("png-after-a-space", "image/png", b" " + samples.PNG),
+    ("png-cut-short", "image/png", samples.PNG[:4]),
+    ("png-as-jpeg-with-parameters", "IMAGE/JPEG; q=1", samples.PNG),
+)
+"""Id, declared type, and a body that another type's first bytes begin."""
+
+NOT_CHECKED: Final[tuple[tuple[str, str, bytes], ...]] = (
+    ("png-as-octet-stream", "application/octet-stream", samples.PNG),
+    ("png-as-text", "text/plain", samples.PNG),
+    ("png-as-csv", "text/csv", samples.PNG),
+    ("png-as-json", "application/json", samples.PNG),
+    ("nothing-as-png", "image/png", b""),
+    ("nothing-as-pdf", "application/pdf", b""),
+    ("png-with-a-tail", "image/png", samples.PNG + b"<script>alert(1)</script>"),
+)
+"""Id, declared type, and a body that the contract does not hold against it."""
+
+
+def content_cases() -> Iterator[Case]:
+    """The first bytes against the declared type: before the first goes on where ours is the data path, else later."""
+    for label, content_type, body in NOT_WHAT_IT_SAYS:
+        yield Case(
+            id=f"content-{label}",
+            rows=("F02", "F03", "M09"),
+            headers=typed(content_type),
+            body=body,
+            expect=refused("content-mismatch"),
+            forced=(Forced(row="content-after-arrival", expect=Stored(name="{u}/a.txt")),),
+        )
+    for label, content_type, body in NOT_CHECKED:
+        yield Case(
+            id=f"content-unchecked-{label}",
+            rows=("F02",),
+            headers=typed(content_type),
+            body=body,
+            expect=Stored(name="{u}/a.txt"),
+        )

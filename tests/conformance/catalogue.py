@@ -4,7 +4,7 @@ from typing import Final
 
 from tests.conformance.case import Case
 from tests.conformance.cases_callers import credential_cases, order_cases, precondition_cases
-from tests.conformance.cases_content import checksum_cases, size_cases, type_cases
+from tests.conformance.cases_content import checksum_cases, content_cases, size_cases, type_cases
 from tests.conformance.cases_headers import header_cases
 from tests.conformance.cases_names import name_cases
 from tests.conformance.cases_requests import framing_cases, method_cases, query_cases
@@ -18,6 +18,7 @@ CASES: Final[tuple[Case, ...]] = (
     *size_cases(),
     *type_cases(),
     *checksum_cases(),
+    *content_cases(),
     *credential_cases(),
     *precondition_cases(),
     *order_cases(),
