@@ -26,6 +26,7 @@ _BITRATES: Final[Mapping[int, tuple[int, ...]]] = {  # kbit/s by layer bits; 0 s
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     0: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+_SYNC: Final = re.compile(rb"\xff(?=[\xe2-\xe5\xf2-\xf5\xfa-\xfd][^\xf0-\xff])")
 _SAMPLE_RATES: Final = (44_100, 48_000, 32_000)
 _HALVINGS: Final[Mapping[int, int]] = {3: 0, 2: 1, 0: 2}  # MPEG-1, 2, 2.5
 _PACKETS: Final = ((0, 188), (4, 192))
@@ -145,12 +146,10 @@ def is_mpeg_audio(head: bytes) -> bool:
 
 def is_cut_mpeg_audio(head: bytes) -> bool:
     """A stream cut inside a frame, as recorders cut and decoders play it: somewhere one frame right after another."""
-    at = head.find(b"\xff")
-    while at >= 0:
-        length = _frame_length(head, at)
-        if length > 1 and _frame_length(head, at + length):
+    for sync in _SYNC.finditer(head):
+        length = _frame_length(head, sync.start())
+        if length > 1 and _frame_length(head, sync.start() + length):
             return True
-        at = head.find(b"\xff", at + 1)
     return False
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.content import HELD, mismatch
 from gateway.content.declared import TYPES
-from gateway.content.formats import Format, look_of
+from gateway.content.formats import Format, _library, look_of
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
@@ -236,6 +236,12 @@ def test_every_format_may_be_declared_or_named(each: Format) -> None:
     """The table has no dead entry: a type allows the format, or a refusal only names it."""
     named_only = {Format.MACH, Format.SCRIPT, Format.MARKUP}
     assert any(each in formats for formats in TYPES.values()) != (each in named_only)
+
+
+def test_a_type_that_the_library_lost_is_told_at_import() -> None:
+    """A release without a matcher that the table leans on must not pass for one that matches nothing."""
+    with pytest.raises(LookupError, match="image/x-lost"):
+        _library("image/x-lost")
 
 
 MAGICS = [head for _, head in TRUE] + [head for _, head, _ in FALSE]
