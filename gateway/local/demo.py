@@ -25,11 +25,11 @@ from gateway.local.cloudfront import Distribution, OriginRequestPolicy
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.errors import DemoError
 from gateway.local.files import prepare, write_object, write_private
-from gateway.local.issuer import DevelopmentIssuer, IssuerServer
+from gateway.local.issuer import DevelopmentIssuer
 from gateway.local.strict_s3 import serve_strict_front
 from gateway.local.supervision import SupervisedS3
 from gateway.policy.document import ADMIN_SCOPE
-from gateway.policy.model import Backend, IssuerRule
+from gateway.policy.model import Backend
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, new_request_id
 from gateway.server.http1 import Server, new_event_loop
@@ -91,8 +91,7 @@ async def _running(
         stack.push_async_callback(supervised.stop)
         await supervised.start()
         endpoint = await _endpoint(options, store, stack)
-        issuer, issuer_server = IssuerServer.open(options.data)
-        stack.enter_context(issuer_server)
+        issuer = stack.enter_context(DevelopmentIssuer.open(options.data).serving())
         upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
         server = Server(_compose(options, store, issuer, upstream, endpoint))
         stack.push_async_callback(server.stop)
@@ -130,7 +129,7 @@ def _compose(
     limits = Limits(options.limits)
     tenants = _tenants(options.data)
     authenticator = Authenticator(
-        [_issuer_rule(issuer)],
+        [issuer.rule()],
         directory=tenants,
         jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)),
     )
@@ -149,7 +148,7 @@ def _compose(
         )
 
     async def keys_reachable() -> bool:
-        return await upstream.reachable(issuer.tenants.issuer)
+        return await upstream.reachable(issuer.origin)
 
     async def storage_reachable() -> bool:
         return await upstream.reachable(endpoint.origin)
@@ -183,18 +182,6 @@ def _listen(port: int) -> socket.socket:
         listener.close()
         raise DemoError(f"Port {port} can't be used ({error}); choose another with --port.") from error
     return listener
-
-
-def _issuer_rule(issuer: DevelopmentIssuer) -> IssuerRule:
-    """The operator's entry for the development issuer, shared by all tenants through its tenant claim."""
-    described = issuer.describe()
-    return IssuerRule(
-        issuer=described["issuer"],
-        audience=(described["audience"],),
-        jwks_uri=described["jwks_uri"],
-        scope_claim=described["scope_claim"],
-        tenant_claim=described["tenant_claim"],
-    )
 
 
 def _tenants(data: Path) -> TenantFolder:

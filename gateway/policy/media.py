@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110 section 5.6.2, folded
+_NAME: Final = frozenset("!#$&^_.+-0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 6838 section 4.2: no '*', which is a policy's
 
 
 def essence(content_type: str) -> str | None:
@@ -14,7 +14,7 @@ def essence(content_type: str) -> str | None:
     """
     value, _, parameters = content_type.partition(";")
     main, _, sub = value.strip(" \t").lower().partition("/")
-    if not (value.isascii() and main and sub and _TOKEN.issuperset(main) and _TOKEN.issuperset(sub)):
+    if not (value.isascii() and main and sub and _NAME.issuperset(main) and _NAME.issuperset(sub)):
         return None
     return None if _has_loose_comma(parameters) else f"{main}/{sub}"
 
