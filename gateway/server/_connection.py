@@ -5,10 +5,11 @@ The rule that keeps requests apart: a next head is looked for only where the bod
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import cast
+from typing import Final, cast
 
 from gateway.policy.problems import Code, Refusal
 from gateway.server._deadlines import Alarm, Pace
@@ -17,6 +18,10 @@ from gateway.server._framing import Framing, framing_for
 from gateway.server._head import HeadReader, RequestHead, malformed
 from gateway.server._limits import HttpLimits
 from gateway.server._response import DateLine, problem_response
+
+_PIECE: Final = 8_192
+"""What is read ahead is kept in pieces of this size, so that taking one request from the front copies little of the
+rest: a client that sends thousands at once must not cost the square of them."""
 
 
 class Phase(Enum):
@@ -59,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._framing: Framing = framing_for(0)
         self._pace = Pace(shared.limits, 0.0)
         self._exchange: Exchange | None = None
-        self._held: list[bytes] = []  # bytes of requests after the current one
+        self._held: deque[bytes] = deque()  # bytes of requests after the current one
         self._held_size = 0
         self._discarded = 0
         self._fresh = True
@@ -184,8 +189,10 @@ class Connection(asyncio.Protocol):
 
     def _body_complete(self) -> None:
         self._alarm.set(None)
-        if self._framing.rest:
-            self._hold(self._framing.rest)
+        rest = self._framing.rest
+        if rest:
+            self._held.extendleft(reversed(_cut(rest)))
+            self._held_size += len(rest)
         if self._exchange is None:
             self._next()
         else:
@@ -195,7 +202,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, data: bytes) -> None:
         """Keep what belongs to later requests; they are served in order, and only so many are read ahead."""
-        self._held.append(data)
+        self._held.extend(_cut(data))
         self._held_size += len(data)
         if self._held_size > self._limits.max_head_bytes:
             self._pause_reading()
@@ -216,7 +223,9 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if not self._reading and not self._half_closed and not self._transport.is_closing():
+        if self._reading or self._half_closed or self._held_size > self._limits.max_head_bytes:
+            return
+        if not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
 
@@ -283,11 +292,16 @@ class Connection(asyncio.Protocol):
         """Wait for the next request, which may have come already."""
         self._phase = Phase.HEAD
         self._reader = HeadReader(self._limits)
-        held, self._held, self._held_size = self._held, [], 0
         self._alarm.set(self._now() + self._limits.keep_alive)
-        self._resume_reading()
-        if held:
-            self._read_head(b"".join(held))
+        while self._held and self._phase in (Phase.HEAD, Phase.BODY):
+            piece = self._held.popleft()
+            self._held_size -= len(piece)
+            if self._phase is Phase.HEAD:
+                self._read_head(piece)
+            else:
+                self._read_body(piece)
+        if self._phase is not Phase.BODY:  # there the application's buffer decides
+            self._resume_reading()
         if self._half_closed and self._phase is Phase.HEAD:
             self.eof_received()
         elif self._half_closed and self._phase is Phase.BODY:
@@ -323,6 +337,7 @@ class Connection(asyncio.Protocol):
             return
         self._phase = Phase.LINGER
         self._held.clear()
+        self._held_size = 0
         self._transport.write_eof()
         self._resume_reading()
         self._alarm.set(self._now() + self._limits.linger_seconds)
@@ -372,3 +387,7 @@ class Connection(asyncio.Protocol):
 def _address(name: object) -> tuple[str, int] | None:
     """Host and port of a socket's name; None for one that has none (a Unix socket)."""
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
+def _cut(data: bytes) -> list[bytes]:
+    return [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]

@@ -583,6 +583,34 @@ def test_pipelined_requests_run_one_at_a_time(start: Starter) -> None:
     assert most == 1
 
 
+def test_requests_that_come_while_one_is_answered_wait_their_turn(start: Starter) -> None:
+    """Requests with bodies are read ahead only so far while one runs, then served in order, none lost or torn."""
+    go, started = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        size, more = 0, True
+        while more:
+            message = await receive()
+            size += len(message["body"])
+            more = message["more_body"]
+        started.set()
+        await go.wait()
+        await answer(send, 200, b"%b %d" % (scope["raw_path"], size))
+
+    front = start(app, HttpLimits(max_head_bytes=1_024))
+    with front.wire() as wire:
+        wire.send(GET)
+        front.call(started.wait())
+        sizes = [at * 37 % 30_000 for at in range(300)]
+        for at, size in enumerate(sizes):
+            wire.send(b"PUT /%d HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (at, size) + bytes(size))
+            if at == 5:
+                front.turn()
+                front.loop.call_soon_threadsafe(go.set)
+        bodies = [wire.answer().body for _ in range(301)]
+    assert bodies[1:] == [b"/%d %d" % pair for pair in enumerate(sizes)]
+
+
 def test_connections_beyond_the_limit_are_told_to_come_back(start: Starter) -> None:
     """One too many is answered 429 with Retry-After; twice as many is dropped."""
     front = start(None, HttpLimits(max_connections=1))
