@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-_NAME: Final = frozenset("!#$&^_.+-0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 6838 section 4.2: no '*', which is a policy's
+_NAME: Final = frozenset("!#$&^_.+-0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 6838 section 4.2; '*' is the policy's
 
 
 def essence(content_type: str) -> str | None:

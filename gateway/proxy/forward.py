@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from gateway.asgi.wire import Reply
+from gateway.content import HELD, mismatch
 from gateway.policy.grant import Grant
-from gateway.policy.problems import Refusal
+from gateway.policy.problems import Code, Refusal
 from gateway.proxy.answers import STORAGE_UNAVAILABLE, problem, relayed
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer, encode_key
@@ -26,6 +27,13 @@ class Forwarder:
 
     async def __call__(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
         """Stream the body to the grant's key; raises BodyAbortedError when the client breaks off."""
+        head = await _first_bytes(body)
+        wrong = mismatch(grant.content_type, b"".join(head), whole=sum(map(len, head)) == grant.size)
+        if wrong is not None:
+            return Refusal(code=Code.CONTENT_MISMATCH, detail=wrong)
+        return await self._send(grant, _from(head, body))
+
+    async def _send(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
         headers = grant.s3_headers()
         signed = self._signer.sign_headers(
             "PUT", self._endpoint.host, self._endpoint.path_for(grant.key), now=self._clock(), headers=headers
@@ -43,6 +51,26 @@ class Forwarder:
         if refusal is STORAGE_UNAVAILABLE:
             _LOG.warning("S3 answered a PUT with %d", answer.status)
         return refusal
+
+
+async def _first_bytes(body: AsyncIterator[bytes]) -> list[bytes]:
+    """The chunks with the bytes that tell a type from its signature: at least `HELD` of them, or all there are."""
+    head: list[bytes] = []
+    held = 0
+    async for chunk in body:
+        head.append(chunk)
+        held += len(chunk)
+        if held >= HELD:
+            break
+    return head
+
+
+async def _from(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body whole again; what was held back is let go of as it is sent."""
+    while head:
+        yield head.pop(0)
+    async for chunk in rest:
+        yield chunk
 
 
 def _success(grant: Grant, answer: Answer) -> Reply:
