@@ -1,0 +1,88 @@
+"""Who may do what in the embedded S3: three identities of least authority, generated once and kept.
+
+Owns their keys (`DIR/s3-keys.json`, private) and the identity file that SeaweedFS reads. The rules are written as the
+IAM policies that the same three would have on AWS, as far as SeaweedFS tells actions apart: it puts completing a
+multipart upload under `s3:PutObject`, as AWS does, and lets everyone list the names of the buckets they may use.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from gateway.local.errors import DemoError
+from gateway.local.files import read_object, write_object
+from gateway.storage.sigv4 import Credentials
+
+_NAMES: Final = ("signer", "completer", "operator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """The three credentials: who signs URLs, who completes uploads, who sweeps and configures."""
+
+    signer: Credentials
+    completer: Credentials
+    operator: Credentials
+
+    @classmethod
+    def keep(cls, path: Path, token: Callable[[int], str]) -> Self:
+        """Those kept in a file, or new ones kept there from now on; `token(n)` is n random bytes in hex."""
+        kept = read_object(path)
+        if kept is None:
+            kept = {name: {"access_key": f"{name}-{token(6)}", "secret_key": token(24)} for name in _NAMES}
+            write_object(path, kept)
+        try:
+            return cls(**{name: Credentials(kept[name]["access_key"], kept[name]["secret_key"]) for name in _NAMES})
+        except (KeyError, TypeError) as error:
+            raise DemoError(f"{path} is damaged: delete it and start again.") from error
+
+    def seaweed_config(self, bucket: str) -> dict[str, Any]:
+        """The document for `weed -s3.config`: each identity with its keys and its one policy."""
+        return {
+            "identities": [
+                _identity("signer", self.signer, policies=["signer"]),
+                _identity("completer", self.completer, policies=["completer"]),
+                _identity("operator", self.operator, actions=["Admin"]),
+            ],
+            "policies": [
+                {"name": name, "content": json.dumps({"Version": "2012-10-17", "Statement": statements})}
+                for name, statements in _policies(bucket).items()
+            ],
+        }
+
+
+def _identity(
+    name: str, credentials: Credentials, *, policies: list[str] | None = None, actions: list[str] | None = None
+) -> dict[str, Any]:
+    keys = [{"accessKey": credentials.access_key, "secretKey": credentials.secret_key}]
+    return {"name": name, "credentials": keys, "actions": actions or [], "policyNames": policies or []}
+
+
+def _policies(bucket: str) -> dict[str, list[dict[str, Any]]]:
+    objects, itself = f"arn:aws:s3:::{bucket}/*", f"arn:aws:s3:::{bucket}"
+    return {
+        "signer": [
+            {"Effect": "Allow", "Action": ["s3:PutObject"], "Resource": [objects]},
+            # SeaweedFS reads these two into s3:PutObject unless they are denied by name.
+            {
+                "Effect": "Deny",
+                "Action": ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+                "Resource": [objects],
+            },
+        ],
+        "completer": [
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "s3:PutObject",
+                    "s3:GetObject",
+                    "s3:AbortMultipartUpload",
+                    "s3:ListMultipartUploadParts",
+                ],
+                "Resource": [objects],
+            },
+            {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"], "Resource": [itself]},
+        ],
+    }
