@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -60,6 +61,8 @@ ALGORITHMS: Final[tuple[str, ...]] = (*RSA_HASHES, *(alg for alg, _, _ in EC_CUR
 
 ALGORITHMS_WITH_PSS: Final[tuple[str, ...]] = (*ALGORITHMS, *PSS_HASHES)
 """The same where a verifier says `allow_pss`. A key verifies `PS*` too; the header is held against these first."""
+
+_ROCA_PRIMES: Final = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 
 THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "RSA": ("e", "kty", "n"),
@@ -179,9 +182,25 @@ def _read_rsa(jwk: Mapping[str, Any]) -> dict[str, Check]:
         raise JwkValidationError(f"RSA modulus is not of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
     if not 2 < exponent < MAX_RSA_EXPONENT or not exponent & 1 or not modulus & 1:
         raise JwkValidationError("RSA exponent or modulus is not one of a sound key")
+    if _is_roca(modulus):
+        raise JwkValidationError("RSA modulus has the fingerprint of a weak generator (CVE-2017-15361)")
     public: rsa.RSAPublicKey = _build(RSAAlgorithm, jwk)
     pkcs1 = {alg: _rsa_check(public, padding.PKCS1v15(), digest) for alg, digest in RSA_HASHES.items()}
     return pkcs1 | {alg: _rsa_check(public, _pss(digest), digest) for alg, digest in PSS_HASHES.items()}
+
+
+def _is_roca(modulus: int) -> bool:
+    """Whether the key came from the generator of CVE-2017-15361, whose primes can be found.
+
+    Its moduli are powers of 65537 modulo every small prime, of others only one in 2**27 is (Nemec et al., "The Return
+    of Coppersmith's Attack", 2017, section 2.1).
+    """
+    return all(modulus % prime in _powers_of_65537(prime) for prime in _ROCA_PRIMES)
+
+
+@cache
+def _powers_of_65537(prime: int) -> frozenset[int]:
+    return frozenset(pow(65537, exponent, prime) for exponent in range(prime - 1))
 
 
 def _pss(digest: hashes.HashAlgorithm) -> padding.PSS:
