@@ -21,8 +21,8 @@ from gateway.policy.model import Carriage
 from gateway.policy.problems import Refusal
 from gateway.storage.upstream import BodyAbortedError
 
-RequestIds = Callable[[], str]
-"""Makes a fresh request id."""
+RequestIds = Callable[[Scope], str]
+"""The id of a request: the one its server gave it, or a fresh one."""
 
 Render = Callable[[Reply | Refusal, str], Reply]
 """Turns a backend's answer or a refusal, with the request's id, into a reply."""
@@ -61,7 +61,7 @@ class UploadFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        request_id = self._request_ids()
+        request_id = self._request_ids(scope)
         reply = await self._answer(raw_request(scope), receive)
         if reply is not None:
             await send_reply(send, self._render(reply, request_id))

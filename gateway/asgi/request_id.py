@@ -15,7 +15,7 @@ class WithRequestId:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request_id = self._request_ids()
+        request_id = self._request_ids(scope)
         scope.setdefault("state", {})[STATE_KEY] = request_id
 
         async def stamp(message: Message) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from edge_auth.handler import READ_ONLY, Handler
+from gateway.asgi.front import RequestIds
 from gateway.asgi.wire import Headers, Receive, Reply, Scope, Send, body_chunks, refusal_reply, send_reply
 from gateway.policy.problems import Code, Refusal
 from gateway.storage.endpoint import Endpoint
@@ -77,7 +78,7 @@ class Distribution:
         access_control: Signer,
         upstream: Upstream,
         clock: Callable[[], float],
-        request_ids: Callable[[], str],
+        request_ids: RequestIds,
         request_policy: OriginRequestPolicy | None = None,
     ) -> None:
         self._handler = handler
@@ -90,7 +91,7 @@ class Distribution:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one viewer request."""
-        request_id = self._request_ids()
+        request_id = self._request_ids(scope)
         event = viewer_request(scope, request_id)
         # A function runs in a sandbox of its own and may wait for an issuer's keys.
         result = await asyncio.to_thread(self._handler, event, None)

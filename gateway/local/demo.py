@@ -31,7 +31,7 @@ from gateway.local.supervision import SupervisedS3
 from gateway.policy.document import ADMIN_SCOPE
 from gateway.policy.model import Backend
 from gateway.server.carriages import Limits, carriages, edge_headers
-from gateway.server.composition import BASES, Parts, compose, new_request_id
+from gateway.server.composition import BASES, Parts, compose, request_id
 from gateway.server.http1 import Server, new_event_loop
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
@@ -143,7 +143,7 @@ def _compose(
             access_control=signer,
             upstream=upstream,
             clock=time.time,
-            request_ids=new_request_id,
+            request_ids=request_id,
             request_policy=OriginRequestPolicy(headers=edge_headers(limits)),
         )
 

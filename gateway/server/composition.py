@@ -10,7 +10,7 @@ from typing import Final
 from gateway.admission import Admission, Authenticator
 from gateway.asgi.front import Enact, Render, RequestIds, UploadFront, default_render
 from gateway.asgi.request_id import WithRequestId
-from gateway.asgi.wire import Application
+from gateway.asgi.wire import Application, Scope
 from gateway.policy.model import Backend, Minted
 from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
@@ -18,6 +18,7 @@ from gateway.server.app import Gateway
 from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
 from gateway.server.files import FilesFront
+from gateway.server.http1 import EXTENSION
 from gateway.server.operations import Check, operations_routes
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
@@ -50,9 +51,10 @@ class Parts:
     clock: Callable[[], float] = time.time
 
 
-def new_request_id() -> str:
-    """A fresh request id: 128 unpredictable bits."""
-    return secrets.token_hex(16)
+def request_id(scope: Scope) -> str:
+    """The id the HTTP front gave this request, so that its own answers and ours share one; else a fresh one."""
+    given: str | None = scope.get("extensions", {}).get(EXTENSION, {}).get("request_id")
+    return given or secrets.token_hex(16)
 
 
 def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
@@ -60,7 +62,7 @@ def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
     return lambda: Minted(at=clock(), uuid=str(uuid.uuid4()))
 
 
-def compose(parts: Parts, request_ids: RequestIds = new_request_id) -> Application:
+def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     """The gateway: three backends, `/files`, the upload API and operations."""
     admission = Admission(parts.authenticator, parts.policies, minting(parts.clock))
     presigner = Presigner(endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)

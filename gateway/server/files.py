@@ -36,7 +36,7 @@ class FilesFront:
             path = f"/{chosen}".encode("ascii") + scope["raw_path"].removeprefix(BASE.encode("ascii"))
             await self._backends[chosen]({**scope, "raw_path": path}, receive, send)
             return
-        await send_reply(send, default_render(chosen, self._request_ids()))
+        await send_reply(send, default_render(chosen, self._request_ids(scope)))
 
     async def _choose(self, raw: RawRequest) -> Backend | Refusal:
         """The backend that can carry this request, or the last one's refusal."""

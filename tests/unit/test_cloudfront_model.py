@@ -240,7 +240,7 @@ async def through(bucket: Bucket, handler: Handler, body: list[dict[str, Any]]) 
             access_control=Signer(Credentials("AKIDEXAMPLE", "secret"), "us-east-1"),
             upstream=upstream,
             clock=lambda: 1_795_000_000.0,
-            request_ids=lambda: "the-id",
+            request_ids=lambda _scope: "the-id",
             request_policy=OriginRequestPolicy(headers=frozenset({"content-type"})),
         )
         await distribution(scope(), receive, send)
