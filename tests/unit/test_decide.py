@@ -166,6 +166,14 @@ def test_a_key_over_1024_bytes_is_refused(length: int, expected: Code | None) ->
     assert judged(with_policy(types={"*/*": ()}), with_intent(name=name)) is expected
 
 
+def test_a_key_that_a_template_and_a_name_make_together_has_no_form_variable() -> None:
+    """A dollar sign of the template before a brace of the name would be a variable to an S3 form."""
+    policy = with_policy(key="{tenant}/${name}", types={"*/*": ()})
+
+    assert judged(policy, with_intent(name="{filename}")) is Code.NAME_INVALID
+    assert judged(policy, with_intent(name="filename")) is None
+
+
 @pytest.mark.parametrize(
     ("name", "content_type", "expected"),
     [

@@ -56,6 +56,9 @@ def test_the_essence_is_the_type_without_its_parameters(value: str, expected: st
         "image/png\x00",
         "image\\png",
         "image/(png)",
+        "text/*",
+        "*/*",
+        "*/png",
     ],
 )
 def test_a_value_that_readers_could_take_for_another_type_has_no_essence(value: str) -> None:
