@@ -354,7 +354,11 @@ class JwksCache:
         return self._times.deadline + 0.5
 
     def _answer(self, source: JwksSource, kid: str) -> SigningKey:
-        return self._believed_keys(source).find(kid)
+        keys = self._believed_keys(source)
+        if kid not in keys.keys and self._entries[source].failures:
+            # It may be a new key: as long as the issuer can't be asked, nobody can say that the token is bad.
+            raise JwksUnavailableError("The issuer's keys could not be fetched")
+        return keys.find(kid)
 
     def _believed_keys(self, source: JwksSource) -> KeySet:
         now = self._clock()
