@@ -62,8 +62,9 @@ class Deployment(Protocol):
     """A gateway that runs somewhere, with the two tenants of the contract's section 7.
 
     `limits` is `"machine"` or `"aws"` and says which rows of the table of forced differences are in force.
-    `carried_metadata` are the metadata keys that proxy and edge carry there, None where they carry any. `secrets` are
-    words that no answer of the gateway's own may hold.
+    `carried_metadata` are the metadata keys that proxy and edge carry there, None where they carry any.
+    `guesses_types_of` are types that the S3 of this deployment, unlike AWS's, does not keep as they were sent; empty
+    where it is AWS's. `secrets` are words that no answer of the gateway's own may hold.
     """
 
     @property
@@ -72,6 +73,8 @@ class Deployment(Protocol):
     def limits(self) -> str: ...
     @property
     def carried_metadata(self) -> frozenset[str] | None: ...
+    @property
+    def guesses_types_of(self) -> frozenset[str]: ...
     @property
     def secrets(self) -> tuple[str, ...]: ...
     @property
