@@ -19,6 +19,11 @@ KEY_LIMIT: Final = 1024
 SEGMENT_LIMIT: Final = 255
 """The most bytes between two slashes: what common file systems hold, so that an object can be downloaded."""
 
+_DECOMPOSED_LIMIT: Final = 4 * KEY_LIMIT
+"""The most bytes a name may have before it is normalised. NFC (UAX #15) makes text at most 3.5 times shorter as UTF-8
+(U+1FBE U+0308 U+0341 to U+0390), so a longer name can't fit a key; and normalising takes time that grows with the
+square of a run of combining marks."""
+
 _JOINERS: Final = frozenset("\u200c\u200d")  # emoji sequences and Persian need them
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLACEHOLDER: Final = re.compile(r"\{([a-z]+)\}")
@@ -47,6 +52,8 @@ def decode_name(raw: str) -> str | Refusal:
 
 def check_name(text: str) -> str | Refusal:
     """The same rules for a name that came as text (a JSON member): its NFC form, or why it can't be a name."""
+    if len(text.encode("utf-8", "surrogatepass")) > _DECOMPOSED_LIMIT:
+        return _invalid(f"The name makes a key of more than {KEY_LIMIT} bytes.")
     name = text if text.isascii() else unicodedata.normalize("NFC", text)
     if not name:
         return _invalid("The name is empty.")

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from gateway.policy.model import (
     SizeRule,
     TenantId,
 )
+from gateway.policy.names import check_name
 from gateway.policy.problems import CATALOGUE, Code, Refusal
 
 CONTRACT = Path(__file__).parents[2] / "../shared/design/contract.md"
@@ -172,6 +174,25 @@ def test_a_key_that_a_template_and_a_name_make_together_has_no_form_variable() -
 
     assert judged(policy, with_intent(name="{filename}")) is Code.NAME_INVALID
     assert judged(policy, with_intent(name="filename")) is None
+
+
+@pytest.mark.parametrize(("length", "fits"), [(4095, True), (4096, True), (4097, False)])
+def test_a_name_that_can_not_fit_a_key_is_not_even_normalised(length: int, *, fits: bool) -> None:
+    """Normalising costs the square of a run of combining marks, so what no normal form could save is refused first."""
+    name = ("a" * 99 + "/") * 40 + "b" * (length - 4000)
+
+    assert isinstance(check_name(name), str) is fits
+
+
+@pytest.mark.parametrize("shrinking", ["\u1fbe\u0308\u0341", "\u03b1\u0313\u0300\u0345", "\u212a"])
+def test_a_name_that_fits_once_normalised_is_taken(shrinking: str) -> None:
+    """A key of 1,024 bytes may come from the longest spelling of it there is."""
+    size = len(unicodedata.normalize("NFC", shrinking).encode())
+    segments = [shrinking * (count // size) for count in (252, 252, 252, 252)]
+    outcome = decide(CALLER, with_policy(types={"*/*": ()}), with_intent(name=check_name("/".join(segments))))
+
+    assert isinstance(outcome, Grant)
+    assert len(outcome.key.encode()) == len("acme/") + 4 * 252 + 3
 
 
 @pytest.mark.parametrize(
