@@ -303,3 +303,22 @@ def test_a_viewer_that_goes_away_is_not_answered() -> None:
     sent = asyncio.run(through(bucket, rewritten, [WHOLE[0], {"type": "http.disconnect"}]))
 
     assert (sent, bucket.body) == ([], b"")
+
+
+class BrokenBucket(Bucket):
+    """A bucket that closes every connection at once."""
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+
+def test_a_bucket_that_gives_no_answer_is_a_problem(caplog: pytest.LogCaptureFixture) -> None:
+    """The viewer is told to come again, and what went wrong is in the log."""
+    start, end = asyncio.run(through(BrokenBucket(), rewritten, [*WHOLE]))
+
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
+    assert b"storage-unavailable" in end["body"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
