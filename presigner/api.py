@@ -41,7 +41,10 @@ def upload_routes(*, admission: Admission, presigner: Presigner, sealer: Sealer)
         outcome = admission.judge(caller, intent(body, admission.minted()))
         if isinstance(outcome, Refusal):
             raise RefusedError(outcome)
-        return put_plan(outcome, presigner, sealer)
+        plan = put_plan(outcome, presigner, sealer)
+        if isinstance(plan, Refusal):
+            raise RefusedError(plan)
+        return plan
 
     return router
 

@@ -14,7 +14,7 @@ from gateway.policy.grant import Grant
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import OBJECT_LIMIT, Algorithm, Backend, Carriage, Checksum, Intent, Minted, Policy
 from gateway.policy.names import check_name
-from gateway.policy.problems import Fault
+from gateway.policy.problems import Fault, Refusal
 from presigner.redirect import Presigner
 from presigner.sealing import Sealer
 
@@ -125,9 +125,12 @@ def metadata_value(value: str) -> str:
     return value if value.isascii() else Header(value, "utf-8", maxlinelen=10_000).encode()
 
 
-def put_plan(grant: Grant, presigner: Presigner, sealer: Sealer) -> dict[str, Any]:
+def put_plan(grant: Grant, presigner: Presigner, sealer: Sealer) -> dict[str, Any] | Refusal:
     """The plan of a single PUT, with a sealed id that describes it."""
-    url, expires = presigner.url(grant)
+    signed = presigner.url(grant)
+    if isinstance(signed, Refusal):
+        return signed
+    url, expires = signed
     described = {
         "v": 1,
         "s": "put",

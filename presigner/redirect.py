@@ -1,12 +1,19 @@
 """The presigned PUT: a `307` to a URL whose signature covers everything that was declared."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from gateway.asgi.wire import Reply
 from gateway.policy.grant import Grant
-from gateway.policy.problems import Refusal
+from gateway.policy.problems import Code, Refusal
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
+
+_NO_CREDENTIALS: Final = Refusal(
+    code=Code.STORAGE_UNAVAILABLE,
+    detail="The gateway's own credentials for storage have run out; nothing was stored. Try again.",
+    retry_after=5,
+)
 
 
 class Presigner:
@@ -17,10 +24,15 @@ class Presigner:
         self._signer = signer
         self._clock = clock
 
-    def url(self, grant: Grant) -> tuple[str, float]:
-        """A URL for exactly this PUT, and when it stops working (seconds since the epoch)."""
+    def url(self, grant: Grant) -> tuple[str, float] | Refusal:
+        """A URL for exactly this PUT, and when it stops working (seconds since the epoch).
+
+        It never outlives the credentials that sign it; where these have run out there is none.
+        """
         now = self._clock()
-        lifetime = max(1, self._signer.credentials.lifetime(grant.url_lifetime, now))
+        lifetime = self._signer.credentials.lifetime(grant.url_lifetime, now)
+        if lifetime < 1:
+            return _NO_CREDENTIALS
         url = self._signer.presign(
             "PUT",
             self._endpoint.origin,
@@ -31,7 +43,10 @@ class Presigner:
         )
         return url, int(now) + lifetime
 
-    async def redirect(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:  # noqa: ARG002 - the body goes elsewhere
-        """The answer whose `Location` the client follows with the same method, headers and body."""
-        url, _ = self.url(grant)
-        return Reply(status=307, headers=(("location", url), ("cache-control", "no-store")))
+    async def redirect(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
+        """The answer whose `Location` the client follows with the same method, headers and body, which is not read."""
+        del body
+        signed = self.url(grant)
+        if isinstance(signed, Refusal):
+            return signed
+        return Reply(status=307, headers=(("location", signed[0]), ("cache-control", "no-store")))

@@ -152,9 +152,9 @@ def _carried_name(intent: Intent, name: str) -> str | None:
     carriage = intent.carriage
     if carriage.portable_names and not _PORTABLE.issuperset(name):
         return f"The {carriage.backend} backend carries only names of A-Z a-z 0-9 . _ - and /. {carriage.advice}"
-    limit = carriage.max_encoded_path
+    limit = carriage.max_encoded_name
     if limit is not None and len(quote(name)) > limit:
-        return f"The {carriage.backend} backend carries only paths of at most {limit} characters. {carriage.advice}"
+        return f"The {carriage.backend} backend carries only names of at most {limit} characters, encoded. {carriage.advice}"
     return None
 
 

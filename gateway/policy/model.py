@@ -187,7 +187,7 @@ class Carriage:
 
     - `max_size`: bytes. `advice`: a sentence naming what would work where this way does not.
     - `adds_headers`: False where the client's own request goes to S3 (a redirect), so nothing can be added to it.
-    - `portable_names`, `max_encoded_path` (characters): names that the way can hold.
+    - `portable_names`, `max_encoded_name` (characters): names that the way can hold.
     - `metadata_keys`, `checksums`, `object_headers`: the ones listed at deployment; None where the way takes any.
     """
 
@@ -196,7 +196,7 @@ class Carriage:
     advice: str = "Begin the upload with POST /uploads, which sends large objects in parts."
     adds_headers: bool = True
     portable_names: bool = False
-    max_encoded_path: int | None = None
+    max_encoded_name: int | None = None
     metadata_keys: frozenset[str] | None = None
     checksums: frozenset[Algorithm] | None = None
     object_headers: frozenset[str] | None = None

@@ -19,10 +19,10 @@ API_GATEWAY_PAYLOAD: Final = 10_485_760
 """The most bytes of a request through API Gateway (API Gateway Developer Guide, "Quotas for REST APIs")."""
 
 API_GATEWAY_PATH: Final = 350
-"""The most characters of an encoded name whose method ARN, policy included, stays under 512 (same guide)."""
+"""The most characters of an encoded path whose method ARN stays under the 512 of a policy's resource (same guide)."""
 
-EDGE_METADATA_KEYS: Final = frozenset({"description", "title"})
-"""Ten headers reach S3 through an origin request policy (CloudFront Developer Guide, "Quotas"): the type, six checksums
+LISTED_METADATA_KEYS: Final = frozenset({"description", "title"})
+"""The metadata that a deployment on AWS carries: ten headers reach S3 through an origin request policy (CloudFront Developer Guide, "Quotas"): the type, six checksums
 and create-only leave two."""
 
 EDGE_CHECKSUMS: Final = frozenset(Algorithm)
@@ -42,12 +42,17 @@ _AWS: Final = {
         max_size=API_GATEWAY_PAYLOAD,
         advice=_USE_PRESIGNED,
         portable_names=True,
-        max_encoded_path=API_GATEWAY_PATH,
-        metadata_keys=EDGE_METADATA_KEYS,
+        max_encoded_name=API_GATEWAY_PATH - len("/proxy/"),
+        metadata_keys=LISTED_METADATA_KEYS,
+        object_headers=frozenset(),
     ),
     Backend.PRESIGNED: Carriage(backend=Backend.PRESIGNED, adds_headers=False, advice=_USE_UPLOADS),
     Backend.EDGE: Carriage(
-        backend=Backend.EDGE, advice=_USE_PRESIGNED, metadata_keys=EDGE_METADATA_KEYS, checksums=EDGE_CHECKSUMS
+        backend=Backend.EDGE,
+        advice=_USE_PRESIGNED,
+        metadata_keys=LISTED_METADATA_KEYS,
+        checksums=EDGE_CHECKSUMS,
+        object_headers=frozenset(),
     ),
 }
 
@@ -58,7 +63,7 @@ def edge_headers(limits: Limits) -> frozenset[str] | None:
         return None
     checksums = {Checksum(algorithm, "").header for algorithm in EDGE_CHECKSUMS}
     return frozenset(
-        {"content-type", "if-none-match", *checksums, *(METADATA_PREFIX + key for key in EDGE_METADATA_KEYS)}
+        {"content-type", "if-none-match", *checksums, *(METADATA_PREFIX + key for key in LISTED_METADATA_KEYS)}
     )
 
 

@@ -392,10 +392,10 @@ OPEN = with_policy(
             (Carriage(backend=Backend.PROXY, portable_names=True), {"name": f"a{character}"}, Code.NAME_NOT_ALLOWED)
             for character in " +%~&'()é😀"
         ),
-        (Carriage(backend=Backend.PROXY, max_encoded_path=10), {"name": "a" * 9}, None),
-        (Carriage(backend=Backend.PROXY, max_encoded_path=10), {"name": "a" * 10}, None),
-        (Carriage(backend=Backend.PROXY, max_encoded_path=10), {"name": "a" * 11}, Code.NAME_NOT_ALLOWED),
-        (Carriage(backend=Backend.PROXY, max_encoded_path=10), {"name": "aaaa é"}, Code.NAME_NOT_ALLOWED),
+        (Carriage(backend=Backend.PROXY, max_encoded_name=10), {"name": "a" * 9}, None),
+        (Carriage(backend=Backend.PROXY, max_encoded_name=10), {"name": "a" * 10}, None),
+        (Carriage(backend=Backend.PROXY, max_encoded_name=10), {"name": "a" * 11}, Code.NAME_NOT_ALLOWED),
+        (Carriage(backend=Backend.PROXY, max_encoded_name=10), {"name": "aaaa é"}, Code.NAME_NOT_ALLOWED),
         (Carriage(backend=Backend.EDGE, metadata_keys=frozenset({"a"})), {"metadata": (("a", "x"),)}, None),
         (
             Carriage(backend=Backend.EDGE, metadata_keys=frozenset({"a"})),
