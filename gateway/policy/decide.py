@@ -154,7 +154,7 @@ def _carried_name(intent: Intent, name: str) -> str | None:
         return f"The {carriage.backend} backend carries only names of A-Z a-z 0-9 . _ - and /. {carriage.advice}"
     limit = carriage.max_encoded_name
     if limit is not None and len(quote(name)) > limit:
-        return f"The {carriage.backend} backend carries only names of at most {limit} characters, encoded. {carriage.advice}"
+        return f"The {carriage.backend} backend carries at most {limit} characters of encoded name. {carriage.advice}"
     return None
 
 

@@ -22,8 +22,8 @@ API_GATEWAY_PATH: Final = 350
 """The most characters of an encoded path whose method ARN stays under the 512 of a policy's resource (same guide)."""
 
 LISTED_METADATA_KEYS: Final = frozenset({"description", "title"})
-"""The metadata that a deployment on AWS carries: ten headers reach S3 through an origin request policy (CloudFront Developer Guide, "Quotas"): the type, six checksums
-and create-only leave two."""
+"""The metadata that a deployment on AWS carries: ten headers reach S3 through an origin request policy (CloudFront
+Developer Guide, "Quotas"); the type, six checksums and create-only leave two."""
 
 EDGE_CHECKSUMS: Final = frozenset(Algorithm)
 
