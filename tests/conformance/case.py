@@ -70,6 +70,7 @@ class Case:
     - `headers`: all of them but `Host` and the credential; `credential` a name of `credentials.MAKERS`.
     - `length`: the value of `Content-Length`; None leaves it out, `"auto"` counts the body.
     - `seed`: what already lies under the key when the request comes.
+    - `malformed`: no HTTP/1.1 message; what stands before the gateway may refuse it in its own status.
     - `head_only`: the body is declared and never sent, for sizes nobody sends in a test.
     """
 
@@ -87,6 +88,7 @@ class Case:
     credential: str = "good"
     forced: tuple[Forced, ...] = ()
     seed: bytes | None = None
+    malformed: bool = False
     head_only: bool = False
     files: bool = True
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.conformance.case import UNIQUE, UNIQUE_LENGTH, Case, Expectation, Refused, Stored
+from tests.conformance.case import UNIQUE, UNIQUE_LENGTH, Answered, Case, Expectation, Refused, Stored
+from tests.conformance.deployment import Deployment
 
 EVERYWHERE: Final = frozenset({"machine", "aws"})
 AWS_ONLY: Final = frozenset({"aws"})
@@ -58,6 +59,11 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
         reason="How API Gateway re-encodes a path is known only for portable characters and 350 encoded ones.",
         limits=AWS_ONLY,
     ),
+    "api-gateway-status": Difference(
+        backends=frozenset({"proxy"}),
+        reason="An authorizer can only answer 403: the problem says the table's status as intended_status.",
+        limits=AWS_ONLY,
+    ),
     "api-gateway-body": Difference(
         backends=frozenset({"proxy"}),
         reason="API Gateway takes 10,485,760 bytes.",
@@ -72,22 +78,41 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
 """Row id to row."""
 
 _PORTABLE: Final = re.compile(r"[A-Za-z0-9._/-]{1,350}\Z")
+"""Names of section 5, decoded; their encoded form is as long as they are."""
+
 _API_GATEWAY_BODY: Final = 10_485_760
 
 
-def under_limits(case: Case, backend: str, carried_metadata: frozenset[str] | None) -> Expectation:
-    """The case's own expectation, or under AWS's limits the refusal that they force on this backend.
+def under_limits(case: Case, backend: str, deployment: Deployment) -> Expectation:
+    """The case's own expectation, or under AWS's limits what they force on this backend.
 
     A backend refuses before anything is sent what it could not carry. The contract names no code for it: a name that
     can't pass is one the deployment does not allow, as is a header that is not listed, or a backend for this request.
+    A body over API Gateway's limit gets its own 413, whatever else is wrong.
     """
     expect = case.expect
-    if carried_metadata is None or not isinstance(expect, Stored) or backend not in {"proxy", "edge"}:
+    if deployment.limits != "aws":
         return expect
-    if {key for key, _ in expect.metadata} - carried_metadata:
+    if _too_large_for_api_gateway(case):
+        return _over_the_payload(expect, backend)
+    if not isinstance(expect, Stored) or backend not in {"proxy", "edge"}:
+        return expect
+    if {key for key, _ in expect.metadata} - (deployment.carried_metadata or frozenset()):
         return Refused(codes=("header-not-allowed", "backend-not-allowed"))
-    if backend == "proxy" and not _PORTABLE.match(case.raw_name.replace(UNIQUE, "u" * UNIQUE_LENGTH)):
+    if backend == "proxy" and not _PORTABLE.match(expect.name.replace(UNIQUE, "u" * UNIQUE_LENGTH)):
         return Refused(codes=("name-not-allowed", "backend-not-allowed"))
-    if backend == "proxy" and len(case.body) > _API_GATEWAY_BODY:
-        return Refused(codes=("size-exceeds-limit",))
     return expect
+
+
+def _over_the_payload(expect: Expectation, backend: str) -> Expectation:
+    """API Gateway's own words on the proxy; `/files` gives the proxy's refusal, with the limit that is the proxy's."""
+    if backend == "proxy":
+        return Answered(statuses=(413,))
+    if backend == "files" and isinstance(expect, Refused):
+        return Refused(codes=expect.codes, limit=_API_GATEWAY_BODY if expect.limit else None, advice=expect.advice)
+    return expect
+
+
+def _too_large_for_api_gateway(case: Case) -> bool:
+    declared = case.length if case.head_only and case.length is not None else str(len(case.body))
+    return declared.isdecimal() and int(declared) > _API_GATEWAY_BODY

@@ -77,7 +77,7 @@ def expected(case: Case, backend: str, deployment: Deployment) -> Expectation:
         row = DIFFERENCES[forced.row]
         if backend in row.backends and deployment.limits in row.limits:
             return forced.expect
-    return under_limits(case, backend, deployment.carried_metadata)
+    return under_limits(case, backend, deployment)
 
 
 class Examiner:
@@ -167,7 +167,12 @@ def _answer_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str
         yield from _success_findings(exchange)
     elif isinstance(expect, Refused):
         yield from refusal_findings(
-            expect, exchange.trace, exchange.credential, deployment.secrets, has_body=exchange.case.method != "HEAD"
+            expect,
+            exchange.trace,
+            exchange.credential,
+            deployment.secrets,
+            has_body=exchange.case.method != "HEAD",
+            only_403=_only_403(exchange.backend, deployment) and not exchange.case.malformed,
         )
     elif isinstance(expect, RefusedByS3):
         yield from _s3_findings(expect, exchange.trace)
@@ -260,6 +265,7 @@ def refusal_findings(
     secrets: tuple[str, ...],
     *,
     has_body: bool,
+    only_403: bool = False,
 ) -> Iterator[str]:
     """A refusal: RFC 9457 in full, the right status and headers, and not a word that the client did not know."""
     answer = trace.first
@@ -267,8 +273,8 @@ def refusal_findings(
         yield f"expected {'|'.join(expect.codes)}, got a redirect"
         return
     if has_body:
-        yield from _problem_findings(expect, answer)
-    elif answer.status not in {STATUSES[code] for code in expect.codes}:
+        yield from _problem_findings(expect, answer, only_403=only_403)
+    elif answer.status not in ({403} if only_403 else {STATUSES[code] for code in expect.codes}):
         yield f"expected {'|'.join(expect.codes)}, got {answer.status}"
     if not answer.header("x-request-id"):
         yield "no X-Request-Id"
@@ -278,7 +284,25 @@ def refusal_findings(
     yield from (f"the refusal gives away {secret!r}" for secret in secrets if secret in _text(answer))
 
 
-def _problem_findings(expect: Refused, answer: Response) -> Iterator[str]:
+def _only_403(backend: str, deployment: Deployment) -> bool:
+    """Whether an authorizer answers there, which knows no other status."""
+    row = DIFFERENCES["api-gateway-status"]
+    return backend in row.backends and deployment.limits in row.limits
+
+
+def _status_findings(code: str, answer: Response, problem: Mapping[str, Any], *, only_403: bool) -> Iterator[str]:
+    said = (answer.status, problem.get("status"), problem.get("intended_status"))
+    table = STATUSES[code]
+    right: list[tuple[int, int, int | None]] = [(table, table, None)]
+    if only_403 and table != 403:
+        right = [(403, 403, table)]
+    if code == "request-too-long":
+        right.append((414, 414, None))
+    if said not in right:
+        yield f"status, member and intended_status are {said}, expected {right}"
+
+
+def _problem_findings(expect: Refused, answer: Response, *, only_403: bool) -> Iterator[str]:
     if answer.media_type != "application/problem+json":
         yield f"expected the problem {'|'.join(expect.codes)}, got {_brief(answer)}"
         return
@@ -289,8 +313,7 @@ def _problem_findings(expect: Refused, answer: Response) -> Iterator[str]:
         return
     if missing := [member for member in MEMBERS if not problem.get(member)]:
         yield f"the problem lacks {missing}"
-    if not answer.status == problem.get("status") == STATUSES[code] and code != "request-too-long":
-        yield f"status {answer.status}, member {problem.get('status')}, the contract says {STATUSES[code]}"
+    yield from _status_findings(code, answer, problem, only_403=only_403)
     if problem.get("instance") != answer.header("x-request-id"):
         yield f"instance {problem.get('instance')!r} is not X-Request-Id {answer.header('x-request-id')!r}"
     if expect.limit is not None and problem.get("limit") != expect.limit:
