@@ -21,10 +21,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave this folder's long forms out unless they are asked for (`-m long`)."""
     if "long" in (config.option.markexpr or ""):
         return
-    skip = pytest.mark.skip(reason="a long form: run with -m long")
-    for item in items:
-        if HERE in item.path.parents and "long" in item.keywords:
-            item.add_marker(skip)
+    long = [item for item in items if HERE in item.path.parents and "long" in item.keywords]
+    config.hook.pytest_deselected(items=long)
+    left_out = set(long)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Request:
 
     `target` is the raw request target (latin-1), `body` what follows the head, already framed. `hop_headers` stand for
     what a piece of infrastructure adds on the way to the first server: a client does not repeat them at a redirect.
+    `host` replaces the value of `Host` there.
     """
 
     method: str
@@ -57,10 +58,11 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     hop_headers: tuple[tuple[str, str], ...] = ()
+    host: str | None = None
 
     def encode(self, origin: Origin) -> bytes:
         """The bytes on the wire."""
-        lines = [f"{self.method} {self.target} HTTP/1.1", f"Host: {origin.netloc}"]
+        lines = [f"{self.method} {self.target} HTTP/1.1", f"Host: {origin.netloc if self.host is None else self.host}"]
         lines += [f"{name}: {value}" for name, value in (*self.headers, *self.hop_headers)]
         return "\r\n".join((*lines, "", "")).encode("latin-1") + self.body
 
@@ -253,7 +255,7 @@ def _redirected(origin: Origin, request: Request, location: str) -> tuple[Origin
     there = Origin(url.hostname, url.port or 80)
     keep = request.headers if there == origin else tuple(_without_credentials(request.headers))
     target = location.split(url.netloc, 1)[1] or "/"
-    return there, replace(request, target=target, headers=keep, hop_headers=())
+    return there, replace(request, target=target, headers=keep, hop_headers=(), host=None)
 
 
 def _without_credentials(headers: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, str]]:
