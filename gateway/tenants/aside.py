@@ -1,0 +1,35 @@
+"""How a store's synchronous verbs are called from an event loop, said once for all stores.
+
+SQLite: `gateway.tenants.sqlite.GroupCommit` for writes; a read takes microseconds and may be called as it is.
+A store over a network: `Threads`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Aside(Protocol):
+    """Runs a call beside the event loop: `await aside(lambda: ledger.reserve(reservation, quota))`."""
+
+    async def __call__(self, call: Callable[[], Result]) -> Result:
+        """What `call` answers; raises what it raises."""
+        ...
+
+
+class Threads:
+    """An `Aside` of at most `workers` threads, for calls that wait for a network."""
+
+    def __init__(self, workers: int = 32) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="store")
+
+    async def __call__(self, call: Callable[[], Result]) -> Result:
+        """What `call` answers."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    def close(self) -> None:
+        """Wait for the calls under way, then end the threads."""
+        self._pool.shutdown()

@@ -1,0 +1,144 @@
+"""The record of who did what: append-only lines of canonical JSON, each holding the hash of the one before it.
+
+    line n = {…, "prev": hash(n-1), "seq": n, "hash": hash(n)}      hash(n) = SHA-256 of line n without its "hash"
+
+A changed line no longer has its own hash, or not the one that the next holds; a removed one leaves a gap. Cutting off
+the end shows only against a head (`Head`) that was kept elsewhere, so an operator keeps heads elsewhere. A record has
+fields for what may be known and none that could hold a credential, a header or a URL, so none of them can get in.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from gateway.policy.problems import Fault
+from gateway.policy.strict_json import loads
+
+GENESIS: Final = "0" * 64
+"""What the first line of a chain holds as the hash before it."""
+
+MAIN: Final = "main"
+"""The chain of a deployment that has one; instances that write to a distributed store have one each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One decision or one change by an operator; None is left out of the line.
+
+    `at`: seconds since the epoch. `action`: "upload", "tenant.replace", …. `outcome`: "granted", "refused", "stored",
+    "changed". `issuer` and `subject`: who, as the verified credential said. `rule`: the problem's code that refused.
+    `policy_version`: the version that decided. `bytes`: the size that was decided on or stored. `reason`: an
+    operator's own words.
+    """
+
+    at: float
+    request_id: str
+    action: str
+    outcome: str
+    issuer: str | None = None
+    subject: str | None = None
+    tenant: str | None = None
+    backend: str | None = None
+    key: str | None = None
+    rule: str | None = None
+    policy_version: int | None = None
+    bytes: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The end of a chain: how many lines it has, and the hash of the last."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """The first line (counted from 1) that is not as it was written, and a sentence."""
+
+    line: int
+    detail: str
+
+
+class AuditLog(Protocol):
+    """Every verb may raise `StoreUnavailableError`. A chain's name is of `[A-Za-z0-9_-]`."""
+
+    def append(self, records: Sequence[AuditRecord], *, chain: str = MAIN) -> Head:
+        """Write the records behind the chain's last line, all or none (at most 100), and say the new end."""
+        ...
+
+    def lines(self, *, chain: str = MAIN, after: int = 0) -> Iterator[str]:
+        """The chain's lines in order, from the one behind number `after`."""
+        ...
+
+    def chains(self) -> tuple[str, ...]:
+        """The chains that there are, sorted."""
+        ...
+
+
+def chained(record: AuditRecord, head: Head) -> tuple[str, Head]:
+    """The record's line behind `head`, and the end of the chain that it makes."""
+    members: dict[str, Any] = {
+        name: value for name in _FIELDS if (value := getattr(record, name)) is not None and name != "at"
+    }
+    members["at"] = datetime.fromtimestamp(record.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    members["prev"] = head.hash
+    members["seq"] = head.seq + 1
+    body = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    digest = _digest(body)
+    return f'{body[:-1]},"hash":"{digest}"}}', Head(seq=head.seq + 1, hash=digest)
+
+
+def verify(lines: Iterable[str], *, start: Head | None = None, end: Head | None = None) -> Head | Broken:
+    """The end of the chain, or the first line that is broken.
+
+    `start` is the head behind which the lines begin (default: the chain's beginning); `end` is a head that was kept
+    elsewhere: the lines must pass through it, or their end was cut off or rewritten.
+    """
+    head = start or Head()
+    if end is not None and end.seq == head.seq and end != head:
+        return Broken(line=head.seq, detail="the chain does not have the hash that was kept elsewhere")
+    for line in lines:
+        fault = _fault(line, head)
+        if fault is not None:
+            return Broken(line=head.seq + 1, detail=fault)
+        head = Head(seq=head.seq + 1, hash=_digest(_body(line)))
+        if end is not None and head.seq == end.seq and head != end:
+            return Broken(line=head.seq, detail="the chain does not have the hash that was kept elsewhere")
+    if end is not None and head.seq < end.seq:
+        return Broken(line=head.seq + 1, detail=f"the chain ends before line {end.seq}, which was kept elsewhere")
+    return head
+
+
+def _fault(line: str, head: Head) -> str | None:
+    """What is wrong with the line that should be next."""
+    members = loads(line)
+    if isinstance(members, Fault) or not isinstance(members, dict):
+        return "this is no line of an audit"
+    if members.get("seq") != head.seq + 1:
+        return f"line {head.seq + 1} is missing or out of its place"
+    if members.get("prev") != head.hash:
+        return "this line or the one before it was changed" if head.seq else "the chain does not begin here"
+    if members.get("hash") != _digest(_body(line)):
+        return "this line was changed"
+    return None
+
+
+def _body(line: str) -> str:
+    """The line without its own hash, which is its last member."""
+    return line[:-_HASH_LENGTH] + "}"
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+_HASH_LENGTH: Final = len(f',"hash":"{GENESIS}"}}')
+
+
+_FIELDS: Final = tuple(field.name for field in fields(AuditRecord))

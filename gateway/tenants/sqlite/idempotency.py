@@ -1,0 +1,52 @@
+"""Idempotency keys in SQLite."""
+
+from typing import Final
+
+from gateway.tenants.idempotency import LEASE, LIFE, Answered, BeingWorkedOn, Claim, Claimed, OtherRequest
+from gateway.tenants.sqlite.database import Database
+
+_TIDY: Final = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE expires_at <= ? LIMIT 8)"
+
+# The key is free if nobody has it, its day is over, or the same request's worker never answered.
+_CLAIM: Final = """
+    INSERT INTO idempotency (scope, key, digest, token, answer, lease_until, expires_at)
+    VALUES (:scope, :key, :digest, :token, NULL, :lease_until, :expires_at)
+    ON CONFLICT (scope, key) DO UPDATE SET
+        digest = :digest, token = :token, answer = NULL, lease_until = :lease_until,
+        expires_at = CASE WHEN expires_at <= :now THEN :expires_at ELSE expires_at END
+        WHERE expires_at <= :now OR (digest = :digest AND answer IS NULL AND lease_until <= :now)
+    RETURNING token
+"""
+
+
+class SqliteIdempotency:
+    """An `IdempotencyStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, scope: str, key: str, *, digest: str, token: str, now: float) -> Claim:
+        """Take the key for the request of this digest."""
+        values = {"scope": scope, "key": key, "digest": digest, "token": token, "now": now}
+        with self._database.writing() as connection:
+            connection.execute(_TIDY, (now,))
+            taken = connection.execute(_CLAIM, {**values, "lease_until": now + LEASE, "expires_at": now + LIFE})
+            if taken.fetchone():
+                return Claimed(token=token)
+            sql = "SELECT digest, answer, lease_until FROM idempotency WHERE scope = ? AND key = ?"
+            kept, answer, lease_until = connection.execute(sql, (scope, key)).fetchone()
+        if kept != digest:
+            return OtherRequest()
+        return BeingWorkedOn(until=lease_until) if answer is None else Answered(answer=answer)
+
+    def answer(self, scope: str, key: str, *, token: str, answer: bytes) -> bool:
+        """Keep the answer."""
+        sql = "UPDATE idempotency SET answer = ? WHERE scope = ? AND key = ? AND token = ? AND answer IS NULL"
+        with self._database.writing() as connection:
+            return connection.execute(sql, (answer, scope, key, token)).rowcount == 1
+
+    def forget(self, scope: str, key: str, *, token: str) -> None:
+        """Give the claim back."""
+        sql = "DELETE FROM idempotency WHERE scope = ? AND key = ? AND token = ? AND answer IS NULL"
+        with self._database.writing() as connection:
+            connection.execute(sql, (scope, key, token))

@@ -1,0 +1,62 @@
+"""All stores of a deployment together, whichever they are; for the composition root."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.tenants.audit import AuditLog
+from gateway.tenants.decisions import DecisionRing
+from gateway.tenants.idempotency import IdempotencyStore
+from gateway.tenants.keys import ApiKeyStore
+from gateway.tenants.ledger import Inventory, Ledger
+from gateway.tenants.policies import PolicyStore
+from gateway.tenants.rate import RateBuckets
+from gateway.tenants.sqlite import (
+    Database,
+    SqliteApiKeys,
+    SqliteAuditLog,
+    SqliteDecisionRing,
+    SqliteIdempotency,
+    SqliteLedger,
+    SqlitePolicies,
+    SqliteRateBuckets,
+    SqliteUploads,
+)
+from gateway.tenants.uploads import UploadStore
+
+
+class FullLedger(Ledger, Inventory, Protocol):
+    """A ledger that can also be compared with S3, as all of ours can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """One of each."""
+
+    policies: PolicyStore
+    keys: ApiKeyStore
+    ledger: FullLedger
+    uploads: UploadStore
+    idempotency: IdempotencyStore
+    rates: RateBuckets
+    decisions: DecisionRing
+    audit: AuditLog
+
+
+def sqlite_stores(database: Database) -> Stores:
+    """The stores in one file."""
+    return Stores(
+        policies=SqlitePolicies(database),
+        keys=SqliteApiKeys(database),
+        ledger=SqliteLedger(database),
+        uploads=SqliteUploads(database),
+        idempotency=SqliteIdempotency(database),
+        rates=SqliteRateBuckets(database),
+        decisions=SqliteDecisionRing(database),
+        audit=SqliteAuditLog(database),
+    )
+
+
+def open_sqlite(path: Path) -> Stores:
+    """The stores in the file at `path`, made if there is none."""
+    return sqlite_stores(Database(path))
