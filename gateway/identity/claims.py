@@ -88,9 +88,8 @@ def check_audience(payload: Mapping[str, Any], expected: Collection[str]) -> Non
 def check_scope(payload: Mapping[str, Any], expected: Collection[str], *, all_of: bool = False) -> None:
     """`scope`, split at spaces, has at least one of these, or all."""
     scope = payload.get("scope")
-    scopes = scope.split(" ") if isinstance(scope, str) else ()
-    met = (one in scopes for one in expected)
-    if not (all(met) if all_of else any(met)):
+    scopes = frozenset(scope.split(" ") if isinstance(scope, str) else ())
+    if not (scopes.issuperset(expected) if all_of else not scopes.isdisjoint(expected)):
         raise JwtInvalidScopeError(_sentence("Scope", scope, expected), actual=scope, expected=tuple(expected))
 
 

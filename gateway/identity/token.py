@@ -35,14 +35,26 @@ def decompose_unverified_jwt(
     jwt: object, *, max_bytes: int = MAX_TOKEN_BYTES, scope_lists: bool = False
 ) -> UnverifiedToken:
     """Take a token apart (RFC 7519 section 7.2, steps 1 to 6) without believing it; raises `JwtParseError`."""
-    header, payload, signature, signing_input = split_jws(jwt, max_bytes=max_bytes)
-    claims = parse_payload(payload)
-    check_claim_types(claims, scope_lists=scope_lists)
-    return UnverifiedToken(header, claims, signature, signing_input)
+    header, payload, signature, signing_input = _split(jwt, max_bytes)
+    try:
+        return UnverifiedToken(
+            _header_of(header), _claims_of(payload, scope_lists), decode_standard(signature), signing_input
+        )
+    except ValueError:
+        raise JwtParseError(_NOT_THREE_PARTS) from None
 
 
 def split_jws(jwt: object, *, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[Mapping[str, Any], bytes, bytes, bytes]:
     """The header, the payload's and the signature's bytes of a compact JWS, and its signing input."""
+    header, payload, signature, signing_input = _split(jwt, max_bytes)
+    try:
+        return _header_of(header), decode_standard(payload), decode_standard(signature), signing_input
+    except ValueError:
+        raise JwtParseError(_NOT_THREE_PARTS) from None
+
+
+def _split(jwt: object, max_bytes: int) -> tuple[str, str, str, bytes]:
+    """The three parts in base64's letters, none of them empty, and the signing input."""
     if not jwt:
         raise JwtParseError("Empty JWT")
     if not isinstance(jwt, str):
@@ -51,23 +63,29 @@ def split_jws(jwt: object, *, max_bytes: int = MAX_TOKEN_BYTES) -> tuple[Mapping
         raise JwtParseError(f"JWT is longer than {max_bytes} bytes")
     try:
         header, payload, signature = to_standard(jwt).split(".")
-        claims, proof = decode_standard(payload), decode_standard(signature)
         signing_input = jwt[: jwt.rindex(".")].encode("ascii")
     except ValueError:
         raise JwtParseError(_NOT_THREE_PARTS) from None
-    if not header or not claims or not proof:
+    if not header or not payload or not signature:
         raise JwtParseError(_NOT_THREE_PARTS)
-    return _header_of(header), claims, proof, signing_input
+    return header, payload, signature, signing_input
 
 
 @lru_cache(maxsize=256)
 def _header_of(part: str) -> Mapping[str, Any]:
     """The header that this text means. An issuer writes the same few over and over, and its meaning never changes."""
-    try:
-        raw = decode_standard(part)
-    except ValueError:
-        raise JwtParseError(_NOT_THREE_PARTS) from None
-    return MappingProxyType(parse_header(raw))
+    return MappingProxyType(parse_header(decode_standard(part)))
+
+
+@lru_cache(maxsize=256)
+def _claims_of(part: str, scope_lists: bool) -> Mapping[str, Any]:
+    """The claims that this text means: a client sends its token again and again.
+
+    Reading is remembered, never believing: the signature over the text is verified each time.
+    """
+    claims = parse_payload(decode_standard(part))
+    check_claim_types(claims, scope_lists=scope_lists)
+    return MappingProxyType(claims)
 
 
 def parse_header(raw: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 // aws-jwt-verify, spoken to in lines of JSON: one question a line in, one answer a line out.
 //   {"jwt", "jwks", "options"}                 -> {"verdict": "accepted" | the error's class}
-//   {"prepare": name, "jwt", "jwks", options}  -> {"verdict"}: keep a verifier under this name
-//   {"bench": name, "count"}                   -> {"seconds"}: verify that token so many times
+//   {"prepare": name, "jwts", "jwks", "options"}  -> {"verdict"}: keep a verifier under this name
+//   {"bench": name, "count"}                   -> {"seconds", "cpu_seconds"}: verify so many of those tokens
 const { createInterface } = require("node:readline");
 const { JwtVerifier, CognitoJwtVerifier } = require("aws-jwt-verify");
 
@@ -24,15 +24,18 @@ function verdict(question) {
 
 function answer(question) {
   if (question.bench) {
-    const { verifier, jwt } = prepared.get(question.bench);
+    const { verifier, jwts } = prepared.get(question.bench);
+    const cpu = process.cpuUsage();
     const start = process.hrtime.bigint();
-    for (let i = 0; i < question.count; i++) verifier.verifySync(jwt);
-    return { seconds: Number(process.hrtime.bigint() - start) / 1e9 };
+    for (let i = 0; i < question.count; i++) verifier.verifySync(jwts[i % jwts.length]);
+    const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+    const { user, system } = process.cpuUsage(cpu);
+    return { seconds, cpu_seconds: (user + system) / 1e6 };
   }
   if (question.prepare) {
     const verifier = verifierOf(question);
-    prepared.set(question.prepare, { verifier, jwt: question.jwt });
-    verifier.verifySync(question.jwt);
+    prepared.set(question.prepare, { verifier, jwts: question.jwts });
+    verifier.verifySync(question.jwts[0]);
     return { verdict: "accepted" };
   }
   return { verdict: verdict(question) };
