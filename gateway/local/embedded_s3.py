@@ -281,6 +281,8 @@ def _options(data: Path, config: Path, served: dict[str, int]) -> list[str]:
         "ip": ports.LOOPBACK,
         "ip.bind": ports.LOOPBACK,
         "s3.config": config,
+        # Tried first in verifying a signature, before an X-Forwarded-Host that any client can send and S3 ignores.
+        "s3.externalUrl": f"http://{HOST}:{served['s3']}",
         "disableHttp": "true",  # the filer and master speak gRPC alone
         "admin.ui": "false",
         "webdav": "false",

@@ -22,6 +22,8 @@ _DRAIN_SECONDS: Final = 2.0
 _MALFORMED: Final = Denial(
     status=400, reason="Bad Request", code="BadRequest", message="An error occurred when parsing the HTTP request."
 )
+_DROPPED: Final = (b"connection:", b"keep-alive:", b"x-forwarded-")
+
 _UNREACHABLE: Final = Denial(
     status=503, reason="Service Unavailable", code="ServiceUnavailable", message="Please reduce your request rate."
 )
@@ -95,9 +97,12 @@ async def serve_strict_front(
 
 
 def _closing(raw: bytes) -> bytes:
-    """The head for upstream: every line as it came but for the hop's own, so that the connection ends the answer."""
+    """The head for upstream: every line as it came but for the hop's own, so that the connection ends the answer.
+
+    S3 ignores forwarding headers; SeaweedFS would verify the signature against the host that one names.
+    """
     lines = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    kept = [line for line in lines if not line.lower().startswith((b"connection:", b"keep-alive:"))]
+    kept = [line for line in lines if not line.lower().startswith(_DROPPED)]
     return b"\r\n".join([*kept, b"Connection: close", b"", b""])
 
 
