@@ -1,0 +1,248 @@
+"""What the benchmarks over HTTP share: the demo and nginx as children, and what the kernel says of a process.
+
+Everything listens on loopback, lives in a directory that is removed at the end, and ends with the block that started
+it. Figures about processes are Linux's (`/proc`).
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import Credentials, Signer
+
+READY_SECONDS = 60.0
+MEBIBYTE = 1 << 20
+
+NGINX = """\
+daemon off;
+worker_processes 1;
+pid {place}/nginx.pid;
+error_log {place}/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_max_body_size 0;
+    client_body_temp_path {place}/body;
+    proxy_temp_path {place}/proxy;
+    fastcgi_temp_path {place}/fastcgi;
+    uwsgi_temp_path {place}/uwsgi;
+    scgi_temp_path {place}/scgi;
+    keepalive_requests 100000000;
+    upstream s3 {{
+        server 127.0.0.1:{upstream};
+        keepalive 64;
+        keepalive_requests 100000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://s3;
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+            proxy_set_header Host $http_host;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+"""A bare reverse proxy: one worker, as the gateway has one, streaming requests over kept connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A demo that is ready: its process, where it and its bucket are, and a token of the tenant `acme`."""
+
+    pid: int
+    port: int
+    token: str
+    endpoint: Endpoint
+    credentials: Credentials
+    region: str
+
+    @property
+    def s3_port(self) -> int:
+        """The port of the embedded S3."""
+        return urlsplit(self.endpoint.origin).port or 80
+
+    @property
+    def s3_pid(self) -> int:
+        """The process of the embedded S3: the demo's only child."""
+        return children(self.pid)[0]
+
+    def gateway_head(self, base: str, name: str, size: int, media_type: str) -> bytes:
+        """The head of a PUT through a backend."""
+        lines = (
+            f"PUT {base}/{name} HTTP/1.1",
+            f"Host: 127.0.0.1:{self.port}",
+            f"Authorization: Bearer {self.token}",
+            f"Content-Type: {media_type}",
+            f"Content-Length: {size}",
+        )
+        return "\r\n".join((*lines, "", "")).encode()
+
+    def s3_head(self, name: str, size: int, media_type: str) -> bytes:
+        """The head of the same PUT to S3 itself, signed as the gateway signs it; S3 takes it for 15 minutes."""
+        headers = (("content-length", str(size)), ("content-type", media_type))
+        path = self.endpoint.path_for(f"acme/{name}")
+        signer = Signer(self.credentials, self.region)
+        signed = signer.sign_headers("PUT", self.endpoint.host, path, now=time.time(), headers=headers)
+        lines = [f"PUT {path} HTTP/1.1", f"host: {self.endpoint.host}"]
+        lines += [f"{header}: {value}" for header, value in (*headers, *signed.items())]
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+@contextmanager
+def scratch(beside: Path | None = None) -> Iterator[Path]:
+    """A directory that is gone at the end, with all that was stored in it."""
+    place = Path(tempfile.mkdtemp(prefix="upload-gateway-benchmark-", dir=beside))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def demo(place: Path) -> Iterator[Demo]:
+    """`upload-gateway demo` on a directory and a free port, ended as Ctrl-C ends it."""
+    program, port = str(Path(sys.executable).with_name("upload-gateway")), free_port()
+    log = place / "demo.log"
+    with log.open("wb") as output:
+        command = [program, "demo", "--port", str(port), "--data", str(place / "data")]
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        _await_ready(process, port, log)
+        settings = json.loads((place / "data" / "demo.json").read_text())
+        command = [program, "token", "--data", str(place / "data"), "--tenant", "acme"]
+        token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        yield Demo(
+            pid=process.pid,
+            port=port,
+            token=token,
+            endpoint=Endpoint.at(settings["s3_endpoint"], settings["bucket"]),
+            credentials=Credentials(settings["access_key"], settings["secret_key"]),
+            region=settings["region"],
+        )
+    finally:
+        _end(process, signal.SIGINT)
+
+
+def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.1)
+    raise RuntimeError(f"the demo did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def nginx(place: Path, upstream: int) -> Iterator[tuple[int, int] | None]:
+    """A bare nginx before the S3 on port `upstream`: its process and its port; None where nginx is not installed."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        yield None
+        return
+    place.mkdir()
+    port = free_port()
+    config = place / "nginx.conf"
+    config.write_text(NGINX.format(place=place, port=port, upstream=upstream))
+    # Its first messages go to the log that was compiled in unless -e says otherwise.
+    process = subprocess.Popen([program, "-e", str(place / "error.log"), "-p", str(place), "-c", str(config)])
+    try:
+        _await_port(process, port)
+        yield process.pid, port
+    finally:
+        _end(process, signal.SIGTERM)
+
+
+def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("a server of the benchmark did not start")
+
+
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# What the kernel says (proc(5)).
+
+
+def children(pid: int) -> list[int]:
+    """The processes that any thread of a process started."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+
+
+def cpu_seconds(pid: int, *, with_children: bool = False) -> float:
+    """Seconds of processor time a process has had, in user and kernel mode, all threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + (sum(map(cpu_seconds, children(pid))) if with_children else 0.0)
+
+
+def memory_bytes(pid: int, what: str) -> int:
+    """A figure of `/proc/PID/status`: `VmRSS` is what is resident now, `VmHWM` the most since it was last reset."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{what}:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"no {what} in the status of a process")
+
+
+def reset_peak(pid: int) -> None:
+    """Let `VmHWM` begin again from what is resident now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def idle_seconds() -> float:
+    """Seconds that the machine's cores have had nothing to do, since it started."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
+
+
+def machine() -> str:
+    """The machine in a line, and how busy it was."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        "unknown processor",
+    )
+    load = "/".join(f"{value:.1f}" for value in os.getloadavg())
+    return f"{os.cpu_count()} cores ({model}), load {load}, Python {sys.version.split()[0]}"
