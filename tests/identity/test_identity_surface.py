@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from gateway.identity.errors import JwtBaseError, JwtExpiredError
 from gateway.policy.problems import CATALOGUE, Code
 
 ROOM = Path(gateway.identity.__file__).parent
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
 
 
 def kinds() -> list[type[JwtBaseError]]:
@@ -98,3 +101,12 @@ def test_no_module_reads_the_environment_or_asserts() -> None:
         tree = ast.parse(path.read_text())
         assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree))
         assert "environ" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_every_test_that_the_reference_names_exists() -> None:
+    """The tables of the documentation are promises."""
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", (REPOSITORY / "docs" / "reference" / "identity.md").read_text()))
+    there = {name for path in HERE.glob("test_*.py") for name in re.findall(r"def (test_[a-z0-9_]+)", path.read_text())}
+
+    assert len(named) > 40
+    assert named <= there
