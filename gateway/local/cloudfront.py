@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from edge_auth.handler import READ_ONLY, Handler
 from gateway.asgi.front import RequestIds
 from gateway.asgi.wire import Headers, Receive, Reply, Scope, Send, body_chunks, refusal_reply, send_reply
-from gateway.policy.problems import Code, Refusal
+from gateway.proxy.answers import unanswered
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Answer, BodyAbortedError, Upstream, UpstreamError
@@ -38,12 +38,6 @@ _STRIPPED: Final = frozenset({"x-amz-request-id", "x-amz-id-2"})
 _HOP_BY_HOP: Final = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
 
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}")
-
-_UNAVAILABLE: Final = Refusal(
-    code=Code.STORAGE_UNAVAILABLE,
-    detail="Storage did not take the upload; nothing was stored. Try again.",
-    retry_after=5,
-)
 
 
 class InvalidFunctionResultError(Exception):
@@ -104,7 +98,7 @@ class Distribution:
             reply = Reply(status=502)
         except UpstreamError as error:
             _LOG.warning("S3 gave no answer to the edge: %s", error)
-            reply = refusal_reply(_UNAVAILABLE, request_id)
+            reply = refusal_reply(unanswered(error), request_id)
         ids = (("x-amz-cf-id", request_id), ("x-request-id", request_id))
         own = tuple(pair for pair in reply.headers if pair[0] not in {"x-amz-cf-id", "x-request-id"})
         await send_reply(send, Reply(status=reply.status, headers=(*own, *ids), body=reply.body))

@@ -6,13 +6,16 @@ from typing import Final
 
 from gateway.policy.model import SINGLE_PUT_LIMIT
 from gateway.policy.problems import Code, Refusal
-from gateway.storage.upstream import Answer
+from gateway.storage.upstream import Answer, UpstreamError
 
 RETRY_AFTER: Final = 5
 """Seconds to wait before a client tries a storage that was not available."""
 
 RELAYED: Final = ("etag", "x-amz-version-id", "x-amz-checksum-type")
 """Headers of S3's success that mean something to a client, beside the checksum's own."""
+
+_UNSURE: Final = frozenset({500, 502, 504})
+"""Statuses after which the object may be there: something failed, and nobody says that nothing was done."""
 
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
@@ -21,6 +24,16 @@ STORAGE_UNAVAILABLE: Final = Refusal(
     detail="Storage did not take the upload; nothing was stored. Try again.",
     retry_after=RETRY_AFTER,
 )
+
+UNCONFIRMED: Final = Refusal(
+    code=Code.STORAGE_UNAVAILABLE,
+    detail=(
+        "The whole upload was sent, but storage did not confirm it, so it may have been stored. Send it again; "
+        "if the answer then is object-exists, something is stored under this name."
+    ),
+    retry_after=RETRY_AFTER,
+)
+"""Nobody can know: a look into the bucket would not tell, because S3 may be storing it still."""
 
 _CHECKSUM_MISMATCH: Final = Refusal(
     code=Code.CHECKSUM_MISMATCH, detail="The bytes that arrived do not have the checksum that was declared."
@@ -47,8 +60,27 @@ def problem(answer: Answer) -> Refusal:
     """The problem behind an answer of S3 that is no success; S3's own text never goes on."""
     if answer.status == 412:
         return _BY_CODE["PreconditionFailed"]
+    code = error_code(answer)
+    if code is not None and code in _BY_CODE:
+        return _BY_CODE[code]
+    refused = code is not None and answer.status not in _UNSURE
+    return STORAGE_UNAVAILABLE if refused or not answer.sent_all else UNCONFIRMED
+
+
+def unanswered(error: UpstreamError) -> Refusal:
+    """The problem where S3 gave no answer."""
+    return UNCONFIRMED if error.sent_all else STORAGE_UNAVAILABLE
+
+
+def error_code(answer: Answer) -> str | None:
+    """S3's own word for an error, None where the answer has none and so may not be S3's at all."""
     match = _CODE.search(answer.body)
-    return _BY_CODE.get(match[1].decode("ascii"), STORAGE_UNAVAILABLE) if match else STORAGE_UNAVAILABLE
+    return match[1].decode("ascii") if match else None
+
+
+def is_success(answer: Answer) -> bool:
+    """Whether S3 says that it has stored the object: a 200 with the ETag that "PutObject" always answers."""
+    return answer.status == 200 and "etag" in answer.headers
 
 
 def relayed(answer: Answer) -> tuple[tuple[str, str], ...]:

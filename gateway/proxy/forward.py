@@ -8,7 +8,7 @@ from gateway.asgi.wire import Reply
 from gateway.content import HELD, mismatch
 from gateway.policy.grant import Grant
 from gateway.policy.problems import Code, Refusal
-from gateway.proxy.answers import STORAGE_UNAVAILABLE, problem, relayed
+from gateway.proxy.answers import error_code, is_success, problem, relayed, unanswered
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer, encode_key
 from gateway.storage.upstream import Answer, Upstream, UpstreamError
@@ -43,14 +43,8 @@ class Forwarder:
             answer = await self._upstream.put(url, (*headers, *signed.items()), body, grant.size)
         except UpstreamError as error:
             _LOG.warning("S3 gave no answer to a PUT: %s", error)
-            return STORAGE_UNAVAILABLE
-        return _success(grant, answer) if answer.status == 200 else self._failure(answer)
-
-    def _failure(self, answer: Answer) -> Refusal:
-        refusal = problem(answer)
-        if refusal is STORAGE_UNAVAILABLE:
-            _LOG.warning("S3 answered a PUT with %d", answer.status)
-        return refusal
+            return unanswered(error)
+        return _success(grant, answer) if is_success(answer) else _failure(answer)
 
 
 async def _first_bytes(body: AsyncIterator[bytes]) -> list[bytes]:
@@ -71,6 +65,14 @@ async def _from(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[
         yield head.pop(0)
     async for chunk in rest:
         yield chunk
+
+
+def _failure(answer: Answer) -> Refusal:
+    """The problem; the operator is told S3's own code, which may say that a clock or a right is wrong here."""
+    refusal = problem(answer)
+    if refusal.code is Code.STORAGE_UNAVAILABLE:
+        _LOG.warning("S3 answered a PUT with %d %s", answer.status, error_code(answer) or "and no code of its own")
+    return refusal
 
 
 def _success(grant: Grant, answer: Answer) -> Reply:

@@ -17,12 +17,15 @@ from yarl import URL
 _ANSWER_LIMIT: Final = 65_536
 """The most bytes of an answer's body that are read: S3 answers a PUT with nothing or with a short XML error."""
 
+_PIECE: Final = 65_536
+"""The most bytes given to the connection at once, so that an S3 that takes them slowly, but takes them, is no stall."""
+
 _NO_DEFAULTS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds: to connect, for S3 to take no byte or send none, and for its answer once all bytes are sent."""
+    """Seconds: to connect, for S3 to take 64 KiB, and for its whole answer once all is sent or the answer began."""
 
     connect: float = 5.0
     stall: float = 30.0
@@ -31,11 +34,15 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What S3 said: status, headers with lower-case names, and the body of at most 64 KiB."""
+    """What S3 said: status, headers with lower-case names, and the body of at most 64 KiB.
+
+    `sent_all` says whether the whole body had gone out by then, so that it may have been stored whatever S3 said.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    sent_all: bool = True
 
 
 class UpstreamError(Exception):
@@ -53,35 +60,54 @@ class BodyAbortedError(Exception):
 class _Body:
     """A body on its way: counts bytes, bounds each wait for S3, remembers whether the client broke off."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], size: int, deadline: asyncio.Timeout, stall: float) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], size: int, deadline: asyncio.Timeout, timeouts: Timeouts) -> None:
         self._chunks = chunks
         self._left = size
         self._deadline = deadline
-        self._stall = stall
+        self._timeouts = timeouts
+        self._begun = False
+        self._answered = False
         self.broken = False
 
     @property
     def complete(self) -> bool:
-        return self._left == 0
+        """Whether the last byte was handed to the connection."""
+        return self._begun and self._left == 0
+
+    def answered(self) -> None:
+        """The head of S3's answer is here: what is left of the answer has its time, whatever the client does."""
+        self._answered = True
+        self._due(self._timeouts.answer)
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The chunks, exactly `size` bytes of them; the next is asked for only when S3 has taken the one before."""
+        """The bytes, exactly `size` of them, in pieces; the next is asked for when S3 has taken the one before."""
+        self._begun = True
         try:
             async for chunk in self._chunks:
-                self._count(chunk)
-                self._deadline.reschedule(asyncio.get_running_loop().time() + self._stall)
-                yield chunk
-                self._deadline.reschedule(None)
+                for at in range(0, len(chunk), _PIECE):
+                    piece = chunk[at : at + _PIECE]
+                    self._count(piece)
+                    self._wait_for_s3(self._timeouts.stall)
+                    yield piece
+                self._wait_for_s3(None)  # from here on it is the client that is waited for
             self._count(None)
         except BodyAbortedError:
             self.broken = True
             raise
+        self._wait_for_s3(self._timeouts.answer)
 
-    def _count(self, chunk: bytes | None) -> None:
-        """Take a chunk, or the end (None), off what is left; raises BodyAbortedError if the sizes don't agree."""
-        self._left -= 0 if chunk is None else len(chunk)
-        if self._left < 0 or (chunk is None and self._left):
+    def _count(self, piece: bytes | None) -> None:
+        """Take a piece, or the end (None), off what is left; raises BodyAbortedError if the sizes don't agree."""
+        self._left -= 0 if piece is None else len(piece)
+        if self._left < 0 or (piece is None and self._left):
             raise BodyAbortedError
+
+    def _wait_for_s3(self, seconds: float | None) -> None:
+        if not self._answered:
+            self._due(seconds)
+
+    def _due(self, seconds: float | None) -> None:
+        self._deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
 class Upstream:
@@ -128,29 +154,45 @@ class Upstream:
     ) -> Answer:
         """Send one PUT of `size` bytes to the already encoded `url`; `headers` include its `content-length`.
 
-        Raises BodyAbortedError if the chunks end early (or say so), UpstreamError if S3 can't be reached, stalls or
-        breaks off.
+        Raises BodyAbortedError if the chunks end early (or say so), UpstreamError if S3 can't be reached, stalls,
+        breaks off, answers what is no HTTP, or speaks of success before it can have the whole body.
         """
         if self._session is None:
             raise RuntimeError("Upstream is used outside its context.")
         deadline = asyncio.timeout(None)
-        body = _Body(chunks, size, deadline, self._timeouts.stall)
+        body = _Body(chunks, size, deadline, self._timeouts)
         try:
             async with (
                 deadline,
                 self._session.put(
                     URL(url, encoded=True),
-                    data=body.stream() if size else b"",
+                    # A stream also where it is empty: aiohttp sends what it can read again a second time by itself.
+                    data=body.stream(),
                     headers=CIMultiDict(headers),
                     allow_redirects=False,
                 ) as response,
             ):
-                content = await response.content.read(_ANSWER_LIMIT)
-                if not body.complete:
-                    response.close()
-                answer_headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(status=response.status, headers=answer_headers, body=content)
+                body.answered()
+                return await _read(response, body)
         except (TimeoutError, aiohttp.ClientError, OSError, BodyAbortedError) as error:
             if body.broken:
                 raise BodyAbortedError from error
             raise UpstreamError(type(error).__name__, sent_all=body.complete) from error
+
+
+async def _read(response: aiohttp.ClientResponse, body: _Body) -> Answer:
+    """S3's whole answer; one that comes before the body was sent ends the connection, and is no success."""
+    content = bytearray()
+    while len(content) < _ANSWER_LIMIT and (piece := await response.content.readany()):
+        content += piece
+    sent_all = body.complete
+    if not sent_all:
+        response.close()
+        if response.status < 300:
+            raise UpstreamError("success before the body was sent", sent_all=False)
+    return Answer(
+        status=response.status,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=bytes(content[:_ANSWER_LIMIT]),
+        sent_all=sent_all,
+    )
