@@ -9,7 +9,6 @@ where it is fetched.
 """
 
 import dataclasses
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from gateway.policy.addresses import url_fault
 from gateway.policy.model import (
     OBJECT_LIMIT,
     SINGLE_PUT_LIMIT,
@@ -55,17 +55,6 @@ _MEDIA_NAME: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # RFC 6838 section 4.2
 _MEDIA_RANGE: Final = re.compile(rf"\*/\*|{_MEDIA_NAME}/(?:\*|{_MEDIA_NAME})")
 # Visible ASCII but for dot, slash and backslash, and but for : ; % at which `names.denied_extension` cuts.
 _EXTENSION: Final = re.compile(r"\.[!-$&-,0-9<-\[\]-~-]{1,63}")
-_URL: Final = re.compile(  # RFC 3986 section 3, without userinfo and fragment
-    r"(?P<scheme>[a-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*)"
-    r"(?P<query>\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?"
-)
-_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_PRIVATE_SUFFIXES: Final = ("localhost", "local", "internal", "home.arpa", "lan", "intranet")
-_NOT_UNICAST_V6: Final = tuple(  # IANA IPv6 Special-Purpose Address Registry, the part of it within 2000::/3
-    ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
-)
-
 _Reader = Callable[["_Place"], Any]
 
 
@@ -231,69 +220,12 @@ def _members(place: _Place, table: Mapping[str, _Reader], required: tuple[str, .
     return values
 
 
-# Addresses
-
-
-def public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address is a public unicast one, by the IANA special-purpose registries.
-
-    An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is not: what it reaches is not what it says.
-    """
-    if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global and not address.is_multicast and not address.is_reserved
-    unicast = int(address) >> 125 == 1  # 2000::/3, the only block of global unicast addresses
-    return unicast and not any(address in network for network in _NOT_UNICAST_V6)
-
-
-def _host_fault(host: str, *, allow_private: bool) -> str | None:
-    """What is wrong with a URL's host; an address is only taken in its one canonical spelling."""
-    if host.startswith("["):
-        try:
-            address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.IPv6Address(host[1:-1])
-        except ValueError:
-            return "this host is no IPv6 address"
-        return None if allow_private or public_address(address) else "this address is not public"
-    name = host.lower()
-    labels = name.split(".")
-    if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
-        return "this host is no host name (a trailing dot is not allowed)"
-    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):  # WHATWG URL, "ends in a number checker"
-        try:
-            address = ipaddress.IPv4Address(name)
-        except ValueError:
-            return "an address must be four decimal numbers"
-        return None if allow_private or public_address(address) else "this address is not public"
-    private = len(labels) == 1 or any(name == suffix or name.endswith(f".{suffix}") for suffix in _PRIVATE_SUFFIXES)
-    return "this host is not public" if private and not allow_private else None
-
-
-def _url_fault(text: object, *, allow_private: bool, allow_query: bool) -> str | None:
-    """What is wrong with an absolute URL that somebody will fetch or post to."""
-    if type(text) is not str or len(text) > 2_048:
-        return "this must be a URL of at most 2048 characters"
-    if "#" in text:
-        return "this URL must not have a fragment"
-    parts = _URL.fullmatch(text)
-    if parts is None:
-        userinfo = "@" in text.partition("://")[2].partition("/")[0]
-        return "this URL must not have credentials" if userinfo else "this must be an absolute https URL"
-    if parts["scheme"] != "https" and not (allow_private and parts["scheme"] == "http"):
-        return "this URL must be https"
-    if parts["query"] is not None and not allow_query:
-        return "this URL must not have a query"
-    if parts["port"] is not None and not 1 <= int(parts["port"]) <= 65_535:
-        return "this URL's port is out of range"
-    if any(segment.lower().replace("%2e", ".") in (".", "..") for segment in parts["path"].split("/")):
-        return "this URL must not have dot segments"
-    return _host_fault(parts["host"], allow_private=allow_private)
-
-
 def _url(*, private: bool, query: bool) -> _Reader:
     """A URL; `private` ones are taken where the operator allows private issuers."""
 
     def read(place: _Place) -> str:
         allow_private = private and place.reading.allow_private_issuers
-        if fault := _url_fault(place.value, allow_private=allow_private, allow_query=query):
+        if fault := url_fault(place.value, allow_private=allow_private, allow_query=query):
             place.fault(fault)
             return ""
         return str(place.value)
@@ -560,4 +492,4 @@ def _plain(value: Any) -> Any:
             return value
 
 
-__all__ = ["ADMIN_SCOPE", "MAX_FAULTS", "PLACEHOLDERS", "VERSION", "parse", "public_address", "render", "tenant_id"]
+__all__ = ["ADMIN_SCOPE", "MAX_FAULTS", "PLACEHOLDERS", "VERSION", "parse", "render", "tenant_id"]

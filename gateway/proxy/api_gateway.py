@@ -11,7 +11,8 @@ from typing import Final
 from gateway.asgi.wire import Reply, stamped
 from gateway.policy.problems import Code, Refusal
 
-_OWN: Final = frozenset({Code.SIZE_EXCEEDS_LIMIT})
+PAYLOAD_LIMIT: Final = 10_485_760
+"""The most bytes of a request through API Gateway (API Gateway Developer Guide, "Quotas for REST APIs")."""
 
 
 def denied(outcome: Reply | Refusal, request_id: str) -> Reply:
@@ -19,7 +20,8 @@ def denied(outcome: Reply | Refusal, request_id: str) -> Reply:
     if isinstance(outcome, Reply):
         return stamped(outcome, request_id)
     body = outcome.body(request_id)
-    status = outcome.status if outcome.code in _OWN else 403
+    too_large = outcome.code is Code.SIZE_EXCEEDS_LIMIT and outcome.limit == PAYLOAD_LIMIT
+    status = outcome.status if too_large else 403
     if status != outcome.status:
         body |= {"status": status, "intended_status": outcome.status}
     encoded = json.dumps(body, ensure_ascii=False).encode()

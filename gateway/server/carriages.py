@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm, Backend, Carriage, Checksum
+from gateway.proxy.api_gateway import PAYLOAD_LIMIT
 
 
 class Limits(StrEnum):
@@ -14,9 +15,6 @@ class Limits(StrEnum):
     NONE = "none"
     AWS = "aws"
 
-
-API_GATEWAY_PAYLOAD: Final = 10_485_760
-"""The most bytes of a request through API Gateway (API Gateway Developer Guide, "Quotas for REST APIs")."""
 
 API_GATEWAY_PATH: Final = 350
 """The most characters of an encoded path whose method ARN stays under the 512 of a policy's resource (same guide)."""
@@ -39,7 +37,7 @@ _UNLIMITED: Final = {
 _AWS: Final = {
     Backend.PROXY: Carriage(
         backend=Backend.PROXY,
-        max_size=API_GATEWAY_PAYLOAD,
+        max_size=PAYLOAD_LIMIT,
         advice=_USE_PRESIGNED,
         portable_names=True,
         max_encoded_name=API_GATEWAY_PATH - len("/proxy/"),

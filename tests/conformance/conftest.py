@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -12,19 +11,6 @@ from tests.conformance.examiner import Examiner
 from tests.conformance.wire import Wire
 
 MODES = {"demo": "machine", "demo-limits-aws": "aws"}
-
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave this folder's long forms out unless they are asked for (`-m long`)."""
-    if "long" in (config.option.markexpr or ""):
-        return
-    long = [item for item in items if HERE in item.path.parents and "long" in item.keywords]
-    config.hook.pytest_deselected(items=long)
-    left_out = set(long)
-    items[:] = [item for item in items if item not in left_out]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +24,7 @@ class Examination:
 
 @pytest.fixture(
     scope="session",
-    params=["demo", pytest.param("demo-limits-aws", marks=pytest.mark.long)],
+    params=["demo", "demo-limits-aws"],
 )
 def examination(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examination]:
     """Each deployment in turn."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.document import MAX_FAULTS, parse, public_address, render, tenant_id
+from gateway.policy.addresses import public_address
+from gateway.policy.document import MAX_FAULTS, parse, render, tenant_id
 from gateway.policy.model import IssuerRule, Policy, RateRule
 from gateway.policy.problems import Fault
 from gateway.policy.strict_json import MAX_NUMBER, loads
