@@ -51,7 +51,20 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _token(options: argparse.Namespace) -> int:
-    from gateway.local.demo import print_token  # noqa: PLC0415
+    from gateway.local.errors import DemoError  # noqa: PLC0415
+    from gateway.local.issuer import DevelopmentIssuer  # noqa: PLC0415
+    from gateway.policy.document import ADMIN_SCOPE  # noqa: PLC0415
 
-    print_token(options)
+    if not (options.data / "issuer.json").is_file():
+        raise DemoError(f"There is no demo in {options.data}: start one, or name its directory with --data.")
+    usual = ADMIN_SCOPE if options.admin else "files:write"
+    token = DevelopmentIssuer.open(options.data).token(
+        tenant=options.tenant,
+        subject=options.subject,
+        scope=usual if options.scope is None else options.scope,
+        ttl=options.ttl,
+        alg=options.alg,
+        admin=options.admin,
+    )
+    print(token)
     return 0

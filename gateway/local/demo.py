@@ -1,6 +1,5 @@
 """`upload-gateway demo`: the whole product on one machine, as one process and the S3 it starts."""
 
-import argparse
 import asyncio
 import logging
 import secrets
@@ -28,7 +27,6 @@ from gateway.local.files import prepare, write_object, write_private
 from gateway.local.issuer import DevelopmentIssuer
 from gateway.local.strict_s3 import serve_strict_front
 from gateway.local.supervision import SupervisedS3
-from gateway.policy.document import ADMIN_SCOPE
 from gateway.policy.model import Backend
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, request_id
@@ -59,7 +57,6 @@ def run(options: DemoOptions) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with _listen(options.port) as listener, asyncio.Runner(loop_factory=new_event_loop) as runner:
         prepare(options.data)
-        (options.data / DEMO_FILE).unlink(missing_ok=True)
         runner.run(_main(options, listener))
     return 0
 
@@ -90,6 +87,8 @@ async def _running(
         supervised = SupervisedS3(store)
         stack.push_async_callback(supervised.stop)
         await supervised.start()
+        # Only now is the directory ours; what an earlier start wrote there is true no more.
+        (options.data / DEMO_FILE).unlink(missing_ok=True)
         endpoint = await _endpoint(options, store, stack)
         issuer = stack.enter_context(DevelopmentIssuer.open(options.data).serving())
         upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
@@ -180,7 +179,9 @@ def _listen(port: int) -> socket.socket:
         listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
-        raise DemoError(f"Port {port} can't be used ({error}); choose another with --port.") from error
+        raise DemoError(
+            f"Port {port} can't be used ({getattr(error, 'strerror', None) or error}); choose another with --port."
+        ) from error
     return listener
 
 
@@ -225,19 +226,3 @@ def _welcome(options: DemoOptions, url: str) -> str:
             "",
         ]
     )
-
-
-def print_token(options: argparse.Namespace) -> None:
-    """Print a token of the demo in `options.data`; raises DemoError if there is none."""
-    if not (options.data / "issuer.json").is_file():
-        raise DemoError(f"There is no demo in {options.data}: start one, or name its directory with --data.")
-    token = DevelopmentIssuer.open(options.data).token(
-        tenant=options.tenant,
-        subject=options.subject,
-        scope=options.scope or (ADMIN_SCOPE if options.admin else "files:write"),
-        ttl=options.ttl,
-        alg=options.alg,
-        admin=options.admin,
-        now=time.time(),
-    )
-    print(token)
