@@ -106,6 +106,7 @@ from gateway.identity.keys import (
 from gateway.identity.keyset import (
     KeySet,
 )
+from gateway.identity.rules import jwks_source
 from gateway.identity.token import (
     UnverifiedToken,
     decompose_unverified_jwt,
@@ -185,6 +186,7 @@ __all__ = [
     "find_jwk_in_jwks",
     "is_jwk",
     "is_jwks",
+    "jwks_source",
     "mint_api_key",
     "safe_json_parse",
     "validate_cognito_jwt_fields",

@@ -39,10 +39,9 @@ CustomJwtCheck = Callable[[VerifiedJwt], Awaitable[None] | None]
 """Raises where the caller's own rules are not met, a `JwtInvalidClaimError` of its own for instance."""
 
 
-class VerifyProperties(TypedDict, total=False):
-    """What a call may say, and a verifier may give as default. Times are seconds."""
+class CommonProperties(TypedDict, total=False):
+    """What may be said of any issuer, for a verifier or for one call. Times are seconds."""
 
-    audience: Names
     scope: Names
     all_scopes: Names
     typ: Names
@@ -54,10 +53,17 @@ class VerifyProperties(TypedDict, total=False):
     max_lifetime: float | None
 
 
-class IssuerProperties(VerifyProperties, total=False):
-    """What is said once of an issuer: its name, and whether `PS*` is accepted too."""
+class VerifyProperties(CommonProperties, total=False):
+    """What a call may say to a `JwtVerifier`."""
+
+    audience: Names
+
+
+class IssuerProperties(CommonProperties, total=False):
+    """One issuer: its name and audience, which must be said, and whether `PS*` is accepted too."""
 
     issuer: Required[str | None]
+    audience: Required[Names]
     allow_pss: bool
 
 
@@ -67,7 +73,7 @@ class JwtVerifierProperties(IssuerProperties, total=False):
     jwks_uri: str | None
 
 
-class CognitoVerifyProperties(VerifyProperties, total=False):
+class CognitoVerifyProperties(CommonProperties, total=False):
     """What a call may say to a `CognitoJwtVerifier`."""
 
     client_id: Names
@@ -75,16 +81,20 @@ class CognitoVerifyProperties(VerifyProperties, total=False):
     group: Names
 
 
-class CognitoJwtVerifierProperties(CognitoVerifyProperties, total=False):
+class CognitoJwtVerifierProperties(CommonProperties, total=False):
     """One user pool. `additional_regions` are those that the pool is replicated to."""
 
     user_pool_id: Required[str]
+    client_id: Required[Names]
+    token_use: Required[str | None]
+    group: Names
     additional_regions: Sequence[str]
 
 
-VERIFY: Final = frozenset(VerifyProperties.__annotations__)
+COMMON: Final = frozenset(CommonProperties.__annotations__)
+VERIFY: Final = COMMON | {"audience"}
 CREATE: Final = VERIFY | {"issuer", "jwks_uri", "allow_pss"}
-COGNITO: Final = VERIFY - {"audience"} | {"client_id", "token_use", "group"}
+COGNITO: Final = COMMON | {"client_id", "token_use", "group"}
 COGNITO_CREATE: Final = COGNITO | {"user_pool_id", "additional_regions"}
 
 

@@ -48,10 +48,10 @@ class Binding:
 
 def binding(rule: IssuerRule, only: str | None = None) -> Binding:
     """The rule with the place of its keys."""
-    return Binding(rule=rule, source=source(rule), only=only)
+    return Binding(rule=rule, source=jwks_source(rule), only=only)
 
 
-def source(rule: IssuerRule) -> JwksSource:
+def jwks_source(rule: IssuerRule) -> JwksSource:
     """Where the issuer's keys are: given, at Cognito's fixed place, or to be discovered."""
     if rule.jwks_uri is None and rule.kind == "cognito":
         return JwksSource(rule.issuer, well_known_jwks_uri(rule.issuer))

@@ -15,6 +15,9 @@ from gateway.identity.errors import JwtParseError
 MAX_TOKEN_BYTES: Final = 8192
 """Node, Apache and API Gateway allow 8 to 16 KiB for all headers together; a longer token never gets through."""
 
+_REMEMBERED_LENGTH: Final = 2048
+"""Characters. Longer parts are rare, and what strangers could fill the memory with stays within a few MiB."""
+
 _STRING_CLAIMS: Final = ("iss", "sub", "jti")
 _DATE_CLAIMS: Final = ("exp", "nbf", "iat")
 _NUMBERS: Final = (int, float)
@@ -36,9 +39,11 @@ def decompose_unverified_jwt(
 ) -> UnverifiedToken:
     """Take a token apart (RFC 7519 section 7.2, steps 1 to 6) without believing it; raises `JwtParseError`."""
     header, payload, signature, signing_input = _split(jwt, max_bytes)
+    read_header = _remembered_header if len(header) <= _REMEMBERED_LENGTH else _header_of
+    read_claims = _remembered_claims if len(payload) <= _REMEMBERED_LENGTH else _claims_of
     try:
         return UnverifiedToken(
-            _header_of(header), _claims_of(payload, scope_lists), decode_standard(signature), signing_input
+            read_header(header), read_claims(payload, scope_lists), decode_standard(signature), signing_input
         )
     except ValueError:
         raise JwtParseError(_NOT_THREE_PARTS) from None
@@ -71,21 +76,22 @@ def _split(jwt: object, max_bytes: int) -> tuple[str, str, str, bytes]:
     return header, payload, signature, signing_input
 
 
-@lru_cache(maxsize=256)
 def _header_of(part: str) -> Mapping[str, Any]:
-    """The header that this text means. An issuer writes the same few over and over, and its meaning never changes."""
+    """The header that this text means."""
     return MappingProxyType(parse_header(decode_standard(part)))
 
 
-@lru_cache(maxsize=256)
 def _claims_of(part: str, scope_lists: bool) -> Mapping[str, Any]:
-    """The claims that this text means: a client sends its token again and again.
-
-    Reading is remembered, never believing: the signature over the text is verified each time.
-    """
+    """The claims that this text means."""
     claims = parse_payload(decode_standard(part))
     check_claim_types(claims, scope_lists=scope_lists)
     return MappingProxyType(claims)
+
+
+# An issuer writes the same few headers over and over, and a client sends its token again and again. What a text means
+# never changes, so reading is remembered; believing never is: the signature over the text is verified each time.
+_remembered_header = lru_cache(maxsize=128)(_header_of)
+_remembered_claims = lru_cache(maxsize=256)(_claims_of)
 
 
 def parse_header(raw: bytes) -> dict[str, Any]:

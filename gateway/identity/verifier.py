@@ -105,9 +105,12 @@ class BaseVerifier:
 
     def _steps(self, jwt: object, overrides: Mapping[str, Any]) -> Steps[Claims]:
         now = self._clock()
+        for name in overrides:
+            if name not in self._overridable:
+                raise ParameterValidationError(f"{name} can't be overridden for one call")
         token = decompose_unverified_jwt(jwt)
         config = self._single or self._choose(token)
-        expected = self._override(config, overrides) if overrides else config.expected
+        expected = self._read({**config.properties, **overrides}) if overrides else config.expected
         kid = check_header(token, expected.algorithms)
         key = self._cache.get_cached_jwk(config.source, kid)
         if key is None:
@@ -130,12 +133,6 @@ class BaseVerifier:
         if config is None:
             raise JwtIssuerNotConfiguredError("The JWT's issuer is not configured")
         return config
-
-    def _override(self, config: IssuerConfig, overrides: Mapping[str, Any]) -> Expectations:
-        for name in overrides:
-            if name not in self._overridable:
-                raise ParameterValidationError(f"{name} can't be overridden for one call")
-        return self._read({**config.properties, **overrides})
 
     def _read(self, properties: Mapping[str, Any]) -> Expectations:
         return read(properties, CREATE)

@@ -1,17 +1,35 @@
 """A fetch is bounded in every way: where it goes, how long it takes, how much it reads."""
 
+import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import chain
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from gateway.identity import HttpsFetcher, JwksCache, JwksSource, JwtVerifier
+from gateway.identity import (
+    HttpsFetcher,
+    JwksCache,
+    JwksSource,
+    JwtVerifier,
+    decompose_unverified_jwt,
+    fetch_jwk,
+    fetch_jwks,
+    verify_jwt,
+    verify_jwt_async,
+)
 from gateway.identity.discovery import discover_jwks_uri, load
 from gateway.identity.errors import FetchError, JwksValidationError, JwtBaseError, NonRetryableFetchError
 from gateway.identity.fetch import address_allowed, check_uri
@@ -31,8 +49,9 @@ def issuer(rsa_key: Signer) -> Iterator[LocalIssuer]:
 class RawServer:
     """Answers every connection by a function that is given the socket; counts connections."""
 
-    def __init__(self, serve: Callable[[socket.socket], object]) -> None:
+    def __init__(self, serve: Callable[[socket.socket], object], *, peek: bool = False) -> None:
         self.connections = 0
+        self._flags = socket.MSG_PEEK if peek else 0
         self._serve = serve
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks"
@@ -53,7 +72,7 @@ class RawServer:
     def _answer(self, connection: socket.socket) -> None:
         with connection:
             try:
-                connection.recv(4096)
+                connection.recv(4096, self._flags)
                 self._serve(connection)
             except OSError:
                 pass
@@ -296,3 +315,87 @@ def test_a_flood_of_random_kids_costs_one_request_a_cooldown(issuer: LocalIssuer
 
     assert len(issuer.requests) <= 1 + (time.monotonic() - start) // 10
     assert verdicts == {"KidNotFoundInJwksError", "WaitPeriodNotYetEndedJwkError"}
+
+
+def certificate(name: str, directory: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for this host name, and its key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    encoding, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
+    files = (directory / f"{name}.pem", directory / f"{name}.key")
+    files[0].write_bytes(built.public_bytes(encoding))
+    files[1].write_bytes(private.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_password))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "reached"), [("localhost", True, True), ("other", True, False), ("localhost", False, False)]
+)
+def test_a_server_proves_its_name(tmp_path: Path, name: str, trusted: bool, reached: bool) -> None:
+    """TLS: the certificate is trusted and is for the host that was asked, or nothing is sent."""
+    chain_file, key_file = certificate(name, tmp_path)
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(chain_file, key_file)
+    client_side = ssl.create_default_context(cafile=str(chain_file)) if trusted else ssl.create_default_context()
+    received: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        with server_side.wrap_socket(connection, server_side=True) as secured:
+            received.append(secured.recv(4096))
+            secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with RawServer(serve, peek=True) as server:
+        fetcher = HttpsFetcher(allow_private=True, tls=client_side)
+        uri = server.url.replace("http://127.0.0.1", "https://localhost")
+        try:
+            body: bytes | None = fetcher.fetch(uri, 2)
+        except FetchError:
+            body = None
+
+    assert (body == b"{}", bool(received)) == (reached, reached)
+
+
+def test_another_address_of_the_name_is_tried(issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host whose first address does not answer."""
+    port = int(issuer.url.rpartition(":")[2])
+    dead = socket.create_server(("127.0.0.1", 0))
+    addresses = [("127.0.0.1", dead.getsockname()[1]), ("127.0.0.1", port)]
+    dead.close()
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+
+    assert b"keys" in PRIVATE.fetch(issuer.jwks_uri)
+
+
+def test_functions_that_fetch_take_a_fetcher(issuer: LocalIssuer, rsa_key: Signer) -> None:
+    """3: a key set or a key, now; and a token in one call."""
+    token = rsa_key.token({"iss": issuer.url, "aud": "me", "exp": time.time() + 60})
+    options: dict[str, Any] = {"issuer": issuer.url, "audience": "me", "jwks_cache": JwksCache(PRIVATE)}
+
+    assert set(fetch_jwks(issuer.jwks_uri, fetcher=PRIVATE).keys) == {"rsa"}
+    assert fetch_jwk(issuer.jwks_uri, decompose_unverified_jwt(token), fetcher=PRIVATE).kid == "rsa"
+    assert verify_jwt(token, issuer.jwks_uri, **options)["aud"] == "me"
+    assert asyncio.run(verify_jwt_async(token, issuer.jwks_uri, **options))["aud"] == "me"
+
+
+def test_a_discovered_issuer_needs_no_address(issuer: LocalIssuer, rsa_key: Signer) -> None:
+    """Only an issuer is given; hydrating fetches beforehand."""
+    verifier = JwtVerifier.create(issuer=issuer.url, audience="me", jwks_cache=JwksCache(PRIVATE))
+    verifier.hydrate()
+    asyncio.run(verifier.hydrate_async())
+    issuer.requests.clear()
+
+    assert verifier.verify_sync(rsa_key.token({"iss": issuer.url, "aud": "me", "exp": time.time() + 60}))
+    assert issuer.requests == []

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.identity import assert_is_signature_jwk, find_jwk_in_jwks, is_jwk, is_jwks, safe_json_parse
 from gateway.identity.encoding import decode_base64url
 from gateway.identity.errors import JwtBaseError
 from gateway.identity.keys import parse_jwk, thumbprint
@@ -175,3 +176,23 @@ def test_base64url_has_one_spelling(text: str, expected: bytes | None) -> None:
         found = None
 
     assert found == expected
+
+
+def test_shapes_can_be_asked_for(rsa_key: Signer) -> None:
+    """3: the functions that say what a value is."""
+    assert is_jwk(rsa_key.jwk)
+    assert is_jwks(jwks(rsa_key))
+    assert not is_jwks(rsa_key.jwk)
+    assert not any(is_jwk(value) for value in (None, {}, {"kty": 1}, {"kty": "RSA", "n": 1}))
+    assert_is_signature_jwk(rsa_key.jwk)
+    with pytest.raises(JwtBaseError):
+        assert_is_signature_jwk({"kty": "oct"})
+    with pytest.raises(JwtBaseError):
+        find_jwk_in_jwks(jwks(rsa_key), "other")
+
+
+def test_json_can_be_read_as_strictly_elsewhere() -> None:
+    """3: `safe_json_parse` refuses what a token may not have."""
+    assert safe_json_parse('{"__proto__": 1}') == {"__proto__": 1}
+    with pytest.raises(JwtBaseError):
+        safe_json_parse('{"a": 1, "a": 2}')

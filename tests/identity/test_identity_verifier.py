@@ -78,6 +78,7 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
     (GOOD | {"exp": NOW - 1}, "JwtExpiredError"),
     (GOOD | {"exp": 0}, "JwtExpiredError"),
     (GOOD | {"exp": -1}, "JwtExpiredError"),
+    (GOOD | {"exp": -(2**53)}, "JwtExpiredError"),
     (without("exp"), "JwtExpiredError"),
     (GOOD | {"nbf": NOW}, "ok"),
     (GOOD | {"nbf": NOW + 0.5}, "JwtNotBeforeError"),
