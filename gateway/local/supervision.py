@@ -63,10 +63,11 @@ class SupervisedS3:
             _LOG.warning("The embedded S3 ended; starting it again.")
             try:
                 await self._in_thread(self._restart)
-            except DemoError:
+            except (DemoError, OSError) as error:  # an OSError: it died while it was asked to set its bucket up
+                _LOG.warning("The embedded S3 did not start again: %s", error)
                 failures += 1
                 if failures == MOST_FAILURES:
-                    raise
+                    raise DemoError(f"The embedded S3 does not come back. {error}") from error
 
     def _restart(self) -> None:
         self.store.stop()
