@@ -3,7 +3,7 @@
     .venv/bin/python -m tests.faults.kill_rounds --rounds 200
 
 Each round runs `upload-gateway demo` on the same directory with clients on all three backends, kills the gateway, its
-S3 or both at a moment that the seed chooses, waits until the demo is ready again (a killed gateway is started anew, a
+S3 or both (or asks it to stop) at a moment that the seed chooses, waits until the demo is ready again (a killed gateway is started anew, a
 killed S3 is the demo's own affair), and reads the bucket with the operator's keys. Ends with status 1 at the first
 broken promise. Bounded: a round's load ends after some seconds or `MOST_UPLOADS` a client, and so does every wait.
 """
@@ -32,7 +32,9 @@ from tests.faults.bucket import Bucket
 from tests.faults.client import Client, sha256
 
 BACKENDS: Final = ("proxy", "presigned", "edge")
-VICTIMS: Final = ("gateway", "s3", "both")
+VICTIMS: Final = ("gateway", "s3", "both", "nobody")
+"""Who is killed; `nobody`: the demo is asked to stop (SIGTERM), in the middle of it all."""
+
 SIZES: Final = (0, 700, 16_384, 65_536, 300_000, 1_500_000)
 CLIENTS: Final = 6
 MOST_UPLOADS: Final = 40
@@ -123,6 +125,10 @@ class Demo:
     def kill(self, victim: str) -> None:
         """SIGKILL; S3 dies with the gateway (the kernel sees to it), so that `both` is only another order."""
         s3 = self.s3_pid
+        if victim == "nobody" and self.process is not None:
+            self.process.terminate()
+            self.process.wait(READY_WITHIN)
+            return
         if victim != "gateway" and s3 is not None:
             os.kill(s3, signal.SIGKILL)
         if victim != "s3" and self.process is not None:
@@ -245,7 +251,7 @@ class Rounds:
         self.demo.start()
         await self.demo.ready()
         for number in range(count):
-            victim = VICTIMS[number % 3] if number < 3 else chance.choice(VICTIMS)
+            victim = VICTIMS[number] if number < len(VICTIMS) else chance.choice(VICTIMS)
             await self._round(number, victim, chance.uniform(0.05, 1.0))
         await self._look("acme/")
 
