@@ -1,42 +1,26 @@
 """`upload-gateway demo`: the whole product on one machine, as one process and the S3 it starts."""
 
 import asyncio
+import importlib
 import logging
-import secrets
 import shlex
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edge_auth.handler import make_handler
-from gateway.admission import Admission
-from gateway.asgi.wire import Application
-from gateway.identity.authenticate import Authenticator
-from gateway.identity.fetch import HttpsFetcher
-from gateway.identity.jwks import JwksCache
-from gateway.local.cloudfront import Distribution, OriginRequestPolicy
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.errors import DemoError
 from gateway.local.files import prepare, write_object, write_private
 from gateway.local.issuer import DevelopmentIssuer
 from gateway.local.strict_s3 import serve_strict_front
 from gateway.local.supervision import SupervisedS3
-from gateway.policy.model import Backend
-from gateway.server.carriages import Limits, carriages, edge_headers
-from gateway.server.composition import BASES, Parts, compose, request_id
 from gateway.server.http1 import Server, new_event_loop
 from gateway.storage.endpoint import Endpoint
-from gateway.storage.sigv4 import Signer
-from gateway.storage.upstream import Timeouts, Upstream
-from gateway.tenants.demo_documents import demo_documents
-from gateway.tenants.folder import TenantFolder, TenantFolderError
-from presigner.sealing import KEY_BYTES, Sealer
 
 HOST: Final = "127.0.0.1"
 DEMO_FILE: Final = "demo.json"
@@ -86,13 +70,18 @@ async def _running(
         store = EmbeddedS3(directory=options.data, origins=(page,))
         supervised = SupervisedS3(store)
         stack.push_async_callback(supervised.stop)
-        await supervised.start()
+        starting = asyncio.create_task(supervised.start())
+        # The server's libraries take as long to import as the S3 takes to start, so both happen at once.
+        wiring = await asyncio.to_thread(importlib.import_module, "gateway.local.wiring")
+        await starting
         # Only now is the directory ours; what an earlier start wrote there is true no more.
         (options.data / DEMO_FILE).unlink(missing_ok=True)
         endpoint = await _endpoint(options, store, stack)
         issuer = stack.enter_context(DevelopmentIssuer.open(options.data).serving())
-        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
-        server = Server(_compose(options, store, issuer, upstream, endpoint))
+        gateway = wiring.gateway(
+            data=options.data, limits=options.limits, store=store, issuer=issuer, endpoint=endpoint
+        )
+        server = Server(await stack.enter_async_context(gateway))
         stack.push_async_callback(server.stop)
         await server.start(sock=listener)
         failed = asyncio.ensure_future(supervised.failed())
@@ -122,54 +111,6 @@ def _described(url: str, endpoint: Endpoint, store: EmbeddedS3, issuer: Developm
     }
 
 
-def _compose(
-    options: DemoOptions, store: EmbeddedS3, issuer: DevelopmentIssuer, upstream: Upstream, endpoint: Endpoint
-) -> Application:
-    limits = Limits(options.limits)
-    tenants = _tenants(options.data)
-    authenticator = Authenticator(
-        [issuer.rule()],
-        directory=tenants,
-        jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)),
-    )
-    signer = Signer(store.identities.signer, store.region)
-
-    def edge(admission: Admission) -> Application:
-        carriage = carriages(limits)[Backend.EDGE]
-        return Distribution(
-            handler=make_handler(admission, base=BASES[Backend.EDGE], carriage=carriage),
-            origin=endpoint,
-            access_control=signer,
-            upstream=upstream,
-            clock=time.time,
-            request_ids=request_id,
-            request_policy=OriginRequestPolicy(headers=edge_headers(limits)),
-        )
-
-    async def keys_reachable() -> bool:
-        return await upstream.reachable(issuer.origin)
-
-    async def storage_reachable() -> bool:
-        return await upstream.reachable(endpoint.origin)
-
-    async def policies_valid() -> bool:
-        return not tenants.faults
-
-    return compose(
-        Parts(
-            authenticator=authenticator,
-            policies=tenants,
-            endpoint=endpoint,
-            signer=signer,
-            upstream=upstream,
-            sealer=Sealer([_sealing_key(options.data)], secrets.token_bytes),
-            limits=limits,
-            edge=edge,
-            checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
-        )
-    )
-
-
 def _listen(port: int) -> socket.socket:
     """A bound socket, taken before anything is started, so that a port in use costs nothing."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -185,27 +126,6 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _tenants(data: Path) -> TenantFolder:
-    """The folder of tenant documents, with the demo's two on the first start."""
-    folder = data / "tenants"
-    if not folder.exists():
-        prepare(folder)
-        for document in demo_documents():
-            write_object(folder / f"{document['tenant']}.json", document)
-    try:
-        return TenantFolder(folder, allow_private_issuers=True, lifetime=0.0, clock=time.monotonic)
-    except TenantFolderError as error:
-        raise DemoError(str(error)) from error
-
-
-def _sealing_key(data: Path) -> bytes:
-    """The key that seals upload ids, made on the first start, so that an id outlives a restart."""
-    path = data / "sealing.key"
-    if not path.exists():
-        write_private(path, secrets.token_bytes(KEY_BYTES))
-    return path.read_bytes()
-
-
 def _welcome(options: DemoOptions, url: str) -> str:
     """What a person reads when the demo is ready: a line for each backend that works when it is pasted."""
     data = options.data.absolute()
@@ -216,7 +136,7 @@ def _welcome(options: DemoOptions, url: str) -> str:
     lines = [
         f'curl -L -T {shlex.quote(str(sample))} -H "Authorization: Bearer {token}" '
         f"-H 'Content-Type: text/plain' {url}/{backend}/hello.txt"
-        for backend in (Backend.PROXY, Backend.PRESIGNED, Backend.EDGE)
+        for backend in ("proxy", "presigned", "edge")
     ]
     return "\n".join(
         [
