@@ -54,7 +54,7 @@ def parse_json(raw: bytes) -> Any:
     escaped surrogate without its pair, numbers too long to convert, nesting over `MAX_DEPTH`.
     """
     text = raw.decode("utf-8")
-    if (b"[" in raw or raw.find(b"{", 1) > 0) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+    if not is_flat(raw) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check_depth(text)
     try:
         value, end = _SCAN(text, 0 if text[:1] == "{" else _start(text))
@@ -65,6 +65,11 @@ def parse_json(raw: bytes) -> Any:
     if b"\\" in raw:
         _check_surrogates(text, value)
     return value
+
+
+def is_flat(raw: bytes) -> bool:
+    """Whether this JSON text can hold no list, and no object within its own; False where it only might."""
+    return b"[" not in raw and raw.find(b"{", 1) < 1
 
 
 def _start(text: str) -> int:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from gateway.identity.encoding import decode_standard, parse_json, to_standard
+from gateway.identity.encoding import decode_standard, is_flat, parse_json, to_standard
 from gateway.identity.errors import JwtParseError
 
 MAX_TOKEN_BYTES: Final = 8192
@@ -39,11 +39,9 @@ def decompose_unverified_jwt(
 ) -> UnverifiedToken:
     """Take a token apart (RFC 7519 section 7.2, steps 1 to 6) without believing it; raises `JwtParseError`."""
     header, payload, signature, signing_input = _split(jwt, max_bytes)
-    read_header = _remembered_header if len(header) <= _REMEMBERED_LENGTH else _header_of
-    read_claims = _remembered_claims if len(payload) <= _REMEMBERED_LENGTH else _claims_of
     try:
         return UnverifiedToken(
-            read_header(header), read_claims(payload, scope_lists), decode_standard(signature), signing_input
+            _header_of(header), _claims_of(payload, scope_lists), decode_standard(signature), signing_input
         )
     except ValueError:
         raise JwtParseError(_NOT_THREE_PARTS) from None
@@ -76,22 +74,39 @@ def _split(jwt: object, max_bytes: int) -> tuple[str, str, str, bytes]:
     return header, payload, signature, signing_input
 
 
+# An issuer writes the same few headers over and over, and a client sends its token again and again. What a text means
+# never changes, so reading is remembered; believing never is: the signature over the text is verified each time.
+# Only what nobody can change is remembered: members without lists or objects, behind a read-only view.
+
+
 def _header_of(part: str) -> Mapping[str, Any]:
     """The header that this text means."""
-    return MappingProxyType(parse_header(decode_standard(part)))
+    known = _flat_header(part) if len(part) <= _REMEMBERED_LENGTH else None
+    return MappingProxyType(parse_header(decode_standard(part))) if known is None else known
+
+
+@lru_cache(maxsize=128)
+def _flat_header(part: str) -> Mapping[str, Any] | None:
+    raw = decode_standard(part)
+    return MappingProxyType(parse_header(raw)) if is_flat(raw) else None
 
 
 def _claims_of(part: str, scope_lists: bool) -> Mapping[str, Any]:
     """The claims that this text means."""
-    claims = parse_payload(decode_standard(part))
+    known = _flat_claims(part, scope_lists) if len(part) <= _REMEMBERED_LENGTH else None
+    return _read_claims(decode_standard(part), scope_lists) if known is None else known
+
+
+@lru_cache(maxsize=256)
+def _flat_claims(part: str, scope_lists: bool) -> Mapping[str, Any] | None:
+    raw = decode_standard(part)
+    return _read_claims(raw, scope_lists) if is_flat(raw) else None
+
+
+def _read_claims(raw: bytes, scope_lists: bool) -> Mapping[str, Any]:
+    claims = parse_payload(raw)
     check_claim_types(claims, scope_lists=scope_lists)
     return MappingProxyType(claims)
-
-
-# An issuer writes the same few headers over and over, and a client sends its token again and again. What a text means
-# never changes, so reading is remembered; believing never is: the signature over the text is verified each time.
-_remembered_header = lru_cache(maxsize=128)(_header_of)
-_remembered_claims = lru_cache(maxsize=256)(_claims_of)
 
 
 def parse_header(raw: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Wrong use that a type checker must refuse: a line that became acceptable has a comment that mypy refuses.
+"""Wrong use that a type checker must refuse.
 
-The suite's own `mypy --strict` run is the test; `warn_unused_ignores` turns a line that became acceptable into an error.
+The suite's own `mypy --strict` run is the test: a line that became acceptable has a comment that mypy then refuses.
 """
 
 import pytest

@@ -478,6 +478,25 @@ def test_hydrated_keys_need_no_fetch(ec_key: Signer) -> None:
             call()
 
 
+def test_what_a_caller_does_to_claims_changes_no_later_verdict(ec_key: Signer) -> None:
+    """A token that comes again is read as it is written, whatever was done to what it was read into before."""
+    token = ec_key.token(GOOD | {"aud": ["you"], "deep": {"a": 1}}, x5c=["a"])
+    flat = ec_key.token(GOOD)
+
+    def widen(one: VerifiedJwt) -> None:
+        one.payload["aud"].append("me")
+        one.payload["deep"]["a"] = 2
+        one.header["x5c"].append("b")
+
+    verifier_of(ec_key, audience="you", custom_jwt_check=widen).verify(token)
+    assert verdict(verifier_of(ec_key), token) == "JwtInvalidAudienceError"
+    again = decompose_unverified_jwt(token)
+    assert (again.payload["deep"], again.header["x5c"]) == ({"a": 1}, ["a"])
+    for one in (decompose_unverified_jwt(flat).payload, verifier_of(ec_key).verify(flat)):
+        with pytest.raises(TypeError):
+            one["aud"] = "you"  # type: ignore[index]
+
+
 def test_claims_come_back_as_they_were(ec_key: Signer) -> None:
     """The verified payload, nothing added."""
     claims: Mapping[str, Any] = verifier_of(ec_key).verify(ec_key.token(GOOD))
