@@ -140,11 +140,17 @@ class Upstream:
             await self._session.close()
 
     async def reachable(self, origin: str) -> bool:
-        """Whether anything that speaks HTTP answers at `origin` (scheme and host), short of a server error."""
+        """Whether anything that speaks HTTP answers at `origin` (scheme and host), short of a server error.
+
+        It has the time of a connect: who asks whether an upload would go through does not wait as long as one.
+        """
         if self._session is None:
             return False
         try:
-            async with self._session.get(URL(origin), allow_redirects=False) as response:
+            async with (
+                asyncio.timeout(self._timeouts.connect),
+                self._session.get(URL(origin), allow_redirects=False) as response,
+            ):
                 return response.status < 500
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False

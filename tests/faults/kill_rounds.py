@@ -3,9 +3,10 @@
     .venv/bin/python -m tests.faults.kill_rounds --rounds 200
 
 Each round runs `upload-gateway demo` on the same directory with clients on all three backends, kills the gateway, its
-S3 or both (or asks it to stop) at a moment that the seed chooses, waits until the demo is ready again (a killed gateway is started anew, a
-killed S3 is the demo's own affair), and reads the bucket with the operator's keys. Ends with status 1 at the first
-broken promise. Bounded: a round's load ends after some seconds or `MOST_UPLOADS` a client, and so does every wait.
+S3 or both (or asks it to stop) at a moment that the seed chooses, waits until the demo is ready again (a killed gateway
+is started anew, a killed S3 is the demo's own affair), and reads the bucket with the operator's keys. Ends with status
+1 at the first broken promise. Bounded: a round's load ends after some seconds or `MOST_UPLOADS` a client, and so does
+every wait.
 """
 
 import argparse
@@ -272,8 +273,9 @@ class Rounds:
         self.longest_wait = max(self.longest_wait, time.monotonic() - since)
         found = await self._look(f"acme/round-{number:04}/")
         sent, confirmed = self.ledger.sent - sent, self.ledger.confirmed - confirmed
+        fate = "stopped" if victim == "nobody" else f"{victim} killed"
         print(
-            f"round {number:4}: {victim:7} killed after {moment:.2f} s; {sent} sent, {confirmed} confirmed;"
+            f"round {number:4}: {fate:14} after {moment:.2f} s; {sent} sent, {confirmed} confirmed;"
             f" {found} new objects in the bucket, all whole",
             flush=True,
         )

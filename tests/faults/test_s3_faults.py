@@ -175,6 +175,11 @@ CASES = {
     "garbage-for-a-length": Case(
         fault=answers(b'HTTP/1.1 200 OK\r\netag: "x"\r\ncontent-length: many\r\n\r\n'), told=PERHAPS_STORED
     ),
+    "a-head-without-end": Case(fault=answers(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000), told=PERHAPS_STORED),
+    "chunks-that-are-none": Case(
+        fault=answers(b'HTTP/1.1 200 OK\r\netag: "x"\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n'),
+        told=PERHAPS_STORED,
+    ),
     "another-protocol": Case(fault=answers(b"SSH-2.0-OpenSSH_9.6\r\n"), told=PERHAPS_STORED),
     "half-a-head": Case(fault=answers(b'HTTP/1.1 200 OK\r\netag: "x'), told=PERHAPS_STORED),
     "half-a-body": Case(
@@ -257,6 +262,43 @@ def test_a_request_is_never_sent_twice(run: Run, body: bytes, backend: str) -> N
         assert second is not None
         assert (second.status, second.code) == (503, "storage-unavailable")
         assert len(heads) == 2
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["with-the-first", "later"])
+@pytest.mark.parametrize("body", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
+@pytest.mark.parametrize("backend", CARRIERS)
+def test_an_answer_that_nobody_asked_for_is_nobodys_answer(run: Run, backend: str, body: bytes, late: bool) -> None:
+    """A second 200 on a kept connection, at once or while it is idle, is not taken for the next upload's."""
+    extra = b'HTTP/1.1 200 OK\r\netag: "stray"\r\ncontent-length: 0\r\n\r\n'
+    answered, idle = asyncio.Event(), asyncio.Event()
+
+    async def strays(talk: Conversation) -> None:
+        await talk.forward_request()
+        answer = await talk.read_answer()
+        await talk.gateway.send(answer if late else answer + extra)
+        await answered.wait()
+        if late:
+            await talk.gateway.send(extra)
+        idle.set()
+        await talk.gone()
+
+    async def scenario(bench: Bench) -> None:
+        bench.faults.fault = strays
+        first = await bench.put(backend, "first", SMALL)
+        assert first is not None
+        assert first.status == 200
+        bench.faults.fault = through
+        answered.set()
+        await idle.wait()
+        await asyncio.sleep(0.01)  # let the gateway read the stray before it sends again, as it would in life
+        second = await bench.put(backend, "second", body)
+        assert second is not None
+        assert second.headers.get("etag") != '"stray"'
+        if second.status != 200:
+            assert second.code == "storage-unavailable"
+            bench.perhaps[bench.key("second")] = body
 
     run(scenario)
 

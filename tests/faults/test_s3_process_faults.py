@@ -16,6 +16,7 @@ from gateway.local import supervision
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.errors import DemoError
 from gateway.local.supervision import SupervisedS3
+from gateway.storage.upstream import Timeouts, Upstream
 from tests.faults.bench import ANSWER, CARRIERS, PATIENT, STALL, Bench, Setting, bucket_of, nothing_left
 from tests.faults.client import PATIENCE
 from tests.faults.conftest import Run
@@ -53,6 +54,19 @@ def test_a_stopped_s3_is_unavailable(run: Run, backend: str, large: bool) -> Non
             assert "nothing was stored" in answer.problem["detail"]
 
     run(scenario, Setting(timeouts=timeouts))
+
+
+def test_a_stopped_s3_is_not_reachable(store: EmbeddedS3) -> None:
+    """Readiness is not asked for as long as an upload may wait."""
+
+    async def reachable() -> bool:
+        async with Upstream(timeouts=Timeouts(connect=0.3, stall=PATIENCE, answer=PATIENCE)) as upstream:
+            return await upstream.reachable(store.endpoint)
+
+    with nothing_left():
+        with stopped(store.pid):
+            assert not asyncio.run(reachable())
+        assert asyncio.run(reachable())
 
 
 @pytest.mark.parametrize("backend", CARRIERS)
