@@ -27,6 +27,8 @@ square of a run of combining marks."""
 _JOINERS: Final = frozenset("\u200c\u200d")  # emoji sequences and Persian need them
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLACEHOLDER: Final = re.compile(r"\{([a-z]+)\}")
+_DATED: Final = re.compile(r"\{(?:year|month|day)\}")
+_NO_SEGMENTS: Final = frozenset({"", ".", ".."})
 _DENY_CUT: Final = re.compile(r"[\s:;%]")
 _PRINTABLE_ASCII: Final = re.compile(r"[ -~]*")
 
@@ -112,26 +114,16 @@ def object_key(policy: Policy, principal: Principal, name: str, minted: Minted) 
     """The full key: the policy's template filled in one pass, held to S3's length and the tenant's own prefix."""
     if "{subject}" in policy.key and not _is_segment(principal.subject):
         return _invalid("The credential's subject can't be a segment of a key.")
-    at = datetime.fromtimestamp(minted.at, UTC)
-    values = {
-        "tenant": policy.tenant,
-        "name": name,
-        "subject": principal.subject,
-        "year": f"{at.year:04}",
-        "month": f"{at.month:02}",
-        "day": f"{at.day:02}",
-        "uuid": minted.uuid,
-    }
+    values = {"tenant": policy.tenant, "name": name, "subject": principal.subject, "uuid": minted.uuid}
+    if _DATED.search(policy.key):
+        at = datetime.fromtimestamp(minted.at, UTC)
+        values |= {"year": f"{at.year:04}", "month": f"{at.month:02}", "day": f"{at.day:02}"}
     key = _PLACEHOLDER.sub(lambda match: values[match[1]], policy.key)
     if len(key.encode("utf-8")) > KEY_LIMIT:
         return _invalid(f"The name makes a key of more than {KEY_LIMIT} bytes.")
-    if not key.startswith(f"{policy.tenant}/") or _segment_fault_in_key(key) or "${" in key:
+    if not key.startswith(f"{policy.tenant}/") or "${" in key or not _NO_SEGMENTS.isdisjoint(key.split("/")):
         return _invalid("The name makes no key under the tenant's prefix.")
     return ObjectKey(key)
-
-
-def _segment_fault_in_key(key: str) -> bool:
-    return any(segment in {"", ".", ".."} for segment in key.split("/"))
 
 
 def _is_segment(text: str) -> bool:
