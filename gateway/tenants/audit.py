@@ -69,7 +69,7 @@ class AuditLog(Protocol):
     """Every verb may raise `StoreUnavailableError`. A chain's name is of `[A-Za-z0-9_-]`."""
 
     def append(self, records: Sequence[AuditRecord], *, chain: str = MAIN) -> Head:
-        """Write the records behind the chain's last line, all or none (at most 100), and say the new end."""
+        """Write the records behind the chain's last line, all or none (at most 50), and say the new end."""
         ...
 
     def lines(self, *, chain: str = MAIN, after: int = 0) -> Iterator[str]:

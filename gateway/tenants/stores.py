@@ -6,6 +6,17 @@ from typing import Protocol
 
 from gateway.tenants.audit import AuditLog
 from gateway.tenants.decisions import DecisionRing
+from gateway.tenants.dynamodb import (
+    DynamoApiKeys,
+    DynamoAuditLog,
+    DynamoDecisionRing,
+    DynamoIdempotency,
+    DynamoLedger,
+    DynamoPolicies,
+    DynamoRateBuckets,
+    DynamoUploads,
+    Table,
+)
 from gateway.tenants.idempotency import IdempotencyStore
 from gateway.tenants.keys import ApiKeyStore
 from gateway.tenants.ledger import Inventory, Ledger
@@ -60,3 +71,17 @@ def sqlite_stores(database: Database) -> Stores:
 def open_sqlite(path: Path) -> Stores:
     """The stores in the file at `path`, made if there is none."""
     return sqlite_stores(Database(path))
+
+
+def dynamodb_stores(table: Table) -> Stores:
+    """The stores in one table."""
+    return Stores(
+        policies=DynamoPolicies(table),
+        keys=DynamoApiKeys(table),
+        ledger=DynamoLedger(table),
+        uploads=DynamoUploads(table),
+        idempotency=DynamoIdempotency(table),
+        rates=DynamoRateBuckets(table),
+        decisions=DynamoDecisionRing(table),
+        audit=DynamoAuditLog(table),
+    )

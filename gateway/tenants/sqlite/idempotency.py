@@ -12,8 +12,7 @@ _CLAIM: Final = """
     INSERT INTO idempotency (scope, key, digest, token, answer, lease_until, expires_at)
     VALUES (:scope, :key, :digest, :token, NULL, :lease_until, :expires_at)
     ON CONFLICT (scope, key) DO UPDATE SET
-        digest = :digest, token = :token, answer = NULL, lease_until = :lease_until,
-        expires_at = CASE WHEN expires_at <= :now THEN :expires_at ELSE expires_at END
+        digest = :digest, token = :token, answer = NULL, lease_until = :lease_until, expires_at = :expires_at
         WHERE expires_at <= :now OR (digest = :digest AND answer IS NULL AND lease_until <= :now)
     RETURNING token
 """
