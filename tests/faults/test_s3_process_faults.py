@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +32,19 @@ def stopped(pid: int | None) -> Iterator[None]:
     """The process does nothing meanwhile; its sockets stay, and the kernel goes on accepting for it."""
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + PATIENCE
+    while not all_threads_stopped(pid) and time.monotonic() < deadline:  # the kernel stops them one after the other
+        time.sleep(0.001)
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def all_threads_stopped(pid: int) -> bool:
+    """Whether every thread of the process is in state T (proc(5))."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
 
 @pytest.mark.parametrize("large", [True, False], ids=["large", "small"])
