@@ -25,15 +25,33 @@ def kinds() -> list[type[JwtBaseError]]:
 
 
 def test_what_is_exported_is_sorted_and_all_there_is() -> None:
-    """One explicit list, as in the file."""
-    public = {
-        name
-        for name, value in vars(gateway.identity).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+    """One explicit list, as in the file; each name comes from the module that the type checker takes it from."""
+    tree = ast.parse(Path(gateway.identity.__file__).read_text())
+    checked = {
+        (alias.name, node.module)
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
+    homes = gateway.identity._HOMES
 
     assert sorted(gateway.identity.__all__) == list(gateway.identity.__all__)
-    assert set(gateway.identity.__all__) == public
+    assert checked == {(name, f"gateway.identity.{home}") for home, names in homes.items() for name in names}
+    assert set(gateway.identity.__all__) == {name for name, _ in checked} <= set(dir(gateway.identity))
+
+
+@pytest.mark.parametrize("name", gateway.identity.__all__)
+def test_every_exported_name_is_there(name: str) -> None:
+    """Imported at its first use, and the same ever after."""
+    assert getattr(gateway.identity, name) is getattr(gateway.identity, name)
+
+
+def test_a_name_that_is_not_exported_is_none() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(gateway.identity, "nothing")  # noqa: B009 - the name must reach the module's own lookup
 
 
 def test_every_error_is_exported_and_in_the_tree_of_the_docstring() -> None:
