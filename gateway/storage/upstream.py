@@ -111,9 +111,13 @@ class _Body:
 
 
 class Upstream:
-    """A pool of connections to one S3 endpoint; an async context manager."""
+    """A pool of connections to one S3 endpoint; an async context manager.
 
-    def __init__(self, *, timeouts: Timeouts, connections: int = 512) -> None:
+    `connections` at a time, as many by default as the HTTP front takes: an upload that finds none free within the
+    time of a connect fails, instead of waiting behind others that may take as long as they like.
+    """
+
+    def __init__(self, *, timeouts: Timeouts, connections: int = 1_024) -> None:
         self._timeouts = timeouts
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -121,7 +125,10 @@ class Upstream:
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
         timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._timeouts.connect, sock_read=self._timeouts.answer
+            total=None,
+            connect=self._timeouts.connect,
+            sock_connect=self._timeouts.connect,
+            sock_read=self._timeouts.answer,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
