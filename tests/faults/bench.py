@@ -67,6 +67,7 @@ class Setting:
     """What a scenario changes of the deployment."""
 
     timeouts: Timeouts = PATIENT
+    connections: int = 64
     limits: HttpLimits | None = None
     jwks: JwksTimes | None = None
 
@@ -201,7 +202,10 @@ async def _run(store: EmbeddedS3, signer: TokenSigner, place: str, scenario: Sce
 async def _bench(store: EmbeddedS3, signer: TokenSigner, place: str, setting: Setting) -> AsyncIterator[Bench]:
     clock = Clock()
     with LocalIssuer(signer) as issuer, LocalIssuer(signer) as other:
-        async with FaultProxy(store.port or 0) as faults, Upstream(timeouts=setting.timeouts) as upstream:
+        async with (
+            FaultProxy(store.port or 0) as faults,
+            Upstream(timeouts=setting.timeouts, connections=setting.connections) as upstream,
+        ):
             rules = [
                 IssuerRule(issuer=each.url, audience=("gateway",), jwks_uri=each.jwks_uri, tenant_claim="tenant")
                 for each in (issuer, other)

@@ -266,6 +266,56 @@ def test_a_request_is_never_sent_twice(run: Run, body: bytes, backend: str) -> N
     run(scenario)
 
 
+@pytest.mark.parametrize("backend", CARRIERS)
+def test_an_upload_does_not_wait_behind_others_without_end(run: Run, backend: str) -> None:
+    """No connection is free: it is told to come again, and the one that has the connection goes on."""
+    taken, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(talk: Conversation) -> None:
+        await talk.forward_request()
+        taken.set()
+        await go_on.wait()
+        await through(talk)
+
+    async def scenario(bench: Bench) -> None:
+        bench.faults.fault = waits
+        first = asyncio.ensure_future(bench.put(backend, "first", SMALL))
+        await asyncio.wait_for(taken.wait(), PATIENCE)
+        second = await bench.put(backend, "second", SMALL)
+        go_on.set()
+        served = await first
+        assert served is not None
+        assert served.status == 200
+        assert second is not None
+        assert (second.status, second.code) == (503, "storage-unavailable")
+        assert NOTHING_STORED in second.problem["detail"]
+
+    run(scenario, Setting(timeouts=Timeouts(connect=0.3, stall=PATIENCE, answer=PATIENCE), connections=1))
+
+
+@pytest.mark.parametrize("fault", [resets_in_the_body, takes_nothing, dribbles, resets_after_storing])
+def test_many_uploads_that_fail_at_once_leave_nothing(run: Run, fault: Fault) -> None:
+    """A whole crowd meets the fault; each is answered, and the crowd after it is served."""
+    body = LARGE[: 3 << 20]
+
+    async def crowd(bench: Bench, name: str) -> list[Answer | None]:
+        puts = [bench.put(CARRIERS[number % 2], f"{name}-{number}", body) for number in range(12)]
+        return await asyncio.gather(*puts)
+
+    async def scenario(bench: Bench) -> None:
+        bench.faults.fault = fault
+        bench.perhaps |= {bench.key(f"failed-{number}"): body for number in range(12)}
+        for answer in await crowd(bench, "failed"):
+            assert answer is not None
+            assert (answer.status, answer.code) == (503, "storage-unavailable")
+        bench.faults.fault = through
+        for answer in await crowd(bench, "served"):
+            assert answer is not None
+            assert answer.status == 200
+
+    run(scenario, Setting(timeouts=Timeouts(connect=PATIENCE, stall=2.0, answer=2.0)))
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["with-the-first", "later"])
 @pytest.mark.parametrize("body", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
 @pytest.mark.parametrize("backend", CARRIERS)
