@@ -28,7 +28,7 @@ def _takes(stores: Stores, rule: RateRule, times: list[float], bucket: str = "ac
         (RateRule(per_second=10, burst=1), [0, 0.05, 0.1], [True, False, True]),
         (RateRule(per_second=0.5, burst=1), [0, 1.5, 2], [True, False, True]),
         (RateRule(per_second=1, burst=2), [0, 0, 3600, 3600, 3600], [True, True, True, True, False]),
-        (RateRule(per_second=1, burst=2), [0, -10, -10, -10, 1], [True, True, False, False, False, True]),
+        (RateRule(per_second=1, burst=2), [0, 0, -10, -10, -10, 1], [True, True, False, False, False, True]),
     ],
 )
 def test_tokens_are_given_as_the_rule_says(
