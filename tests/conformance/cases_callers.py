@@ -79,7 +79,6 @@ def _api_keys() -> Iterator[Case]:
             headers=typed("text/plain", key),
             expect=refused("token-invalid", "request-invalid"),
             forced=(repeated,),
-            files=False,
         )
 
 
@@ -102,7 +101,6 @@ def precondition_cases() -> Iterator[Case]:
         seed=before,
         expect=refused("object-exists"),
         forced=(taken,),
-        files=False,
     )
     yield Case(
         id="create-only-tenant-taken",
@@ -114,7 +112,6 @@ def precondition_cases() -> Iterator[Case]:
         seed=samples.png(1300),
         expect=refused("object-exists"),
         forced=(taken,),
-        files=False,
     )
     yield Case(
         id="create-only-tenant-unasked-and-free",
@@ -136,7 +133,6 @@ def precondition_cases() -> Iterator[Case]:
         seed=samples.png(1300),
         expect=refused("object-exists"),
         forced=(Forced(row="redirect-adds-nothing", expect=refused("precondition-required")), taken),
-        files=False,
     )
     for label, pair in (
         ("if-none-match-etag", ("If-None-Match", '"d41d8cd98f00b204e9800998ecf8427e"')),

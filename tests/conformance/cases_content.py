@@ -242,7 +242,6 @@ def _two_checksums() -> Iterator[Case]:
         headers=_text(checksums.header("crc32", samples.TEXT), checksums.digest_field(samples.TEXT)),
         expect=refused("request-invalid"),
         forced=(Forced(row="redirect-digest", expect=refused("request-invalid", "header-not-allowed")),),
-        files=False,
     )
 
 
@@ -270,7 +269,6 @@ def _digest_fields() -> Iterator[Case]:
                 headers=_text((name, value)),
                 expect=refused("request-invalid"),
                 forced=(Forced(row="redirect-digest", expect=refused("request-invalid", "header-not-allowed")),),
-                files=False,
             )
 
 

@@ -218,7 +218,6 @@ def header_cases() -> Iterator[Case]:
                 expect=Stored(name="{u}/a.txt", headers=(("cache-control", "public, max-age=31536000"),)),
             ),
         ),
-        files=False,
     )
     yield Case(
         id="metadata-of-a-tenant-without-keys",

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.conformance.case import Case
 from tests.conformance.demo import DemoProcess
 from tests.conformance.deployment import Deployment
 from tests.conformance.examiner import Examiner
+from tests.conformance.issuers import TenantIssuers
+from tests.conformance.tenants import documents
 from tests.conformance.wire import Wire
 
 MODES = {"demo": "machine", "demo-limits-aws": "aws"}
+OF_THE_CONTRACT = frozenset({"acme", "globex"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +25,36 @@ class Examination:
     wire: Wire
     examiner: Examiner
 
+    def has(self, case: Case) -> bool:
+        """Whether the case's tenant is there."""
+        return case.tenant in OF_THE_CONTRACT or self.deployment.tenants is not None
+
+
+@pytest.fixture(scope="session")
+def tenant_issuers() -> Iterator[TenantIssuers]:
+    """The identity providers of the suite's own tenants."""
+    with TenantIssuers() as issuers:
+        yield issuers
+
 
 @pytest.fixture(
     scope="session",
     params=["demo", "demo-limits-aws"],
 )
-def examination(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examination]:
-    """Each deployment in turn."""
+def examination(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIssuers
+) -> Iterator[Examination]:
+    """Each deployment in turn; after the last test of one, its bucket holds nothing that nobody allowed."""
     mode: str = request.param
     process = DemoProcess(tmp_path_factory.mktemp(mode), limits=MODES[mode])
     with Wire() as wire:
         try:
             deployment = process.start()
-            yield Examination(deployment, wire, Examiner(deployment, wire))
+            for document in documents(tenant_issuers):
+                deployment.tenants.put(document)
+            examiner = Examiner(deployment, wire, tenant_issuers.by_name)
+            yield Examination(deployment, wire, examiner)
+            findings = examiner.look()
         finally:
             process.stop()
+    assert not findings, "\n".join(findings)

@@ -71,7 +71,7 @@ def _from_issuer(change: Callable[[str], object], claim: str = "iss") -> Maker:
     return make
 
 
-def _header(alg: str = "RS256", **members: Any) -> Maker:
+def _header(alg: str | None = None, **members: Any) -> Maker:
     """A well-signed token with other header members."""
     return lambda issuer, tenant: _bearer(issuer.sign(issuer.claims(tenant), alg, **members))
 
@@ -271,6 +271,38 @@ SCOPE_MISSING: Final[Mapping[str, Maker]] = {
 }
 """Well-signed credentials of a tenant that do not allow an upload."""
 
+OF_TENANTS_OWN_SCOPES: Final[Mapping[str, Maker]] = {
+    "scope-of-its-own": _with(scope="profile files:put"),
+    "scope-of-its-own-second": _with(scope="uploads:create"),
+}
+"""Credentials that are good for a tenant with scopes of its own."""
+
+SUBJECTS: Final[Mapping[str, Maker]] = {
+    "subject-plain": _with(sub="conformance"),
+    "subject-odd": _with(sub="auth0|a b+c@x.example"),
+    "subject-emoji": _with(sub="\U0001f600"),
+    "subject-looks-like-a-template": _with(sub="{name}"),
+    "subject-with-a-slash": _with(sub="a/b"),
+    "subject-parent": _with(sub=".."),
+    "subject-dot": _with(sub="."),
+    "subject-empty": _with(sub=""),
+    "subject-absent": _with(sub=None),
+    "subject-backslash": _with(sub="a\\b"),
+    "subject-control": _with(sub="a\nb"),
+    "subject-variable": _with(sub="${name}"),
+    "subject-long": _with(sub="s" * 256),
+}
+"""Credentials of subjects that can, and that can't, be a segment of a key."""
+
+OF_OWN_ISSUERS: Final[Mapping[str, Maker]] = {
+    "claim-tenant-acme": _with(tenant="acme"),
+    "claim-tenants": _with(tenant=["acme", "globex"], tenants=["acme"]),
+    "other-client": _with(client_id="4tq3nliwj5v2other"),
+    "id-token": _with(token_use="id", aud="4tq3nliwj5v2example"),
+    "no-token-use": _with(token_use=None),
+}
+"""Credentials that mean something only for the issuer of a tenant's own."""
+
 TWO_AT_ONCE: Final[Mapping[str, Maker]] = {
     "two-authorizations": lambda issuer, tenant: (
         *_bearer(issuer.sign(issuer.claims(tenant))),
@@ -286,6 +318,9 @@ MAKERS: Final[Mapping[str, Maker]] = {
     **INVALID,
     **TENANT_UNKNOWN,
     **SCOPE_MISSING,
+    **OF_TENANTS_OWN_SCOPES,
+    **SUBJECTS,
+    **OF_OWN_ISSUERS,
     **TWO_AT_ONCE,
 }
 """Every credential by its name."""

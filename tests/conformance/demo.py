@@ -13,136 +13,46 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import boto3
-import jwt
-from botocore.config import Config
-from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.conformance.deployment import Base, StoredObject
+from tests.conformance.bucket import SignedBucket
+from tests.conformance.deployment import Base
+from tests.conformance.issuers import KeyIssuer, SigningKey
 from tests.conformance.wire import Origin, Request, Wire, WireError
 
 READY_WITHIN: Final = 60.0
 """Seconds a demo may take to start on a busy machine."""
 
-SigningKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
-_SMUGGLED: Final = {
-    "CacheControl": "cache-control",
-    "ContentDisposition": "content-disposition",
-    "ContentEncoding": "content-encoding",
-    "ContentLanguage": "content-language",
-    "ExpiresString": "expires",
-    "WebsiteRedirectLocation": "x-amz-website-redirect-location",
-    "StorageClass": "x-amz-storage-class",
-    "TagCount": "x-amz-tagging-count",
-    "ObjectLockMode": "x-amz-object-lock-mode",
-    "ObjectLockLegalHoldStatus": "x-amz-object-lock-legal-hold",
-    "SSECustomerAlgorithm": "x-amz-server-side-encryption-customer-algorithm",
-}
-_CHECKSUMS: Final = {
-    "ChecksumCRC32": "crc32",
-    "ChecksumCRC32C": "crc32c",
-    "ChecksumCRC64NVME": "crc64nvme",
-    "ChecksumSHA1": "sha1",
-    "ChecksumSHA256": "sha256",
-}
+class TenantDocuments:
+    """The folder that a demo reads tenant documents from, at every request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, document: Mapping[str, Any]) -> None:
+        """Put a tenant in force, or in the place of the one of its id."""
+        path = self._folder / f"{document['tenant']}.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(dict(document)))
+        fresh.replace(path)
+
+    def remove(self, tenant: str) -> None:
+        """Remove a tenant."""
+        (self._folder / f"{tenant}.json").unlink()
 
 
-class BotoBucket:
-    """A bucket seen through boto3, apart from every line of the gateway."""
+def _issuer(settings: Mapping[str, Any], folder: Path) -> KeyIssuer:
+    """The demo's issuer, with the private keys that it leaves for scripts.
 
-    def __init__(self, *, endpoint: str, bucket: str, region: str, access_key: str, secret_key: str) -> None:
-        self._bucket = bucket
-        self._s3 = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"total_max_attempts": 3},
-            ),
-        )
-
-    def get(self, key: str) -> StoredObject | None:
-        """The object, None when there is none."""
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-                return None
-            raise
-        with answer["Body"] as body:
-            data = body.read()
-        return StoredObject(
-            body=data,
-            content_type=answer.get("ContentType", ""),
-            metadata=dict(answer.get("Metadata", {})),
-            checksums={name: answer[member] for member, name in _CHECKSUMS.items() if member in answer},
-            headers={name: str(answer[member]) for member, name in _SMUGGLED.items() if member in answer},
-        )
-
-    def list(self) -> Mapping[str, str]:
-        """Every key of the whole bucket to its ETag."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
-        return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", ())}
-
-    def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Store an object."""
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
-
-    def discard(self, key: str) -> None:
-        """Delete an object."""
-        self._s3.delete_object(Bucket=self._bucket, Key=key)
-
-    def close(self) -> None:
-        """Close the client's connections."""
-        self._s3.close()
-
-
-class PemIssuer:
-    """Signs with the private keys that the demo leaves for scripts, through PyJWT, as an outside program would."""
-
-    def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
-        self._settings = settings
-        # Loaded once: OpenSSL checks an RSA key for longer than an upload takes.
-        self._keys = {entry["alg"]: (entry["kid"], _load(folder / entry["pem"])) for entry in _keys(settings)}
-
-    def claims(self, tenant: object, **changes: Any) -> dict[str, Any]:
-        """The claims of a good token for `tenant`."""
-        now = int(time.time())
-        claims = {
-            "iss": self._settings["issuer"],
-            "aud": self._settings["audience"],
-            "sub": "conformance",
-            "iat": now,
-            "exp": now + 3600,
-            self._settings["tenant_claim"]: tenant,
-            self._settings["scope_claim"]: changes.pop("scope", "files:write"),
-        }
-        return {name: value for name, value in {**claims, **changes}.items() if value is not None}
-
-    def sign(self, claims: Mapping[str, Any] | bytes, alg: str = "RS256", **header: Any) -> str:
-        """A token over `claims` by the key of `alg`."""
-        kid, key = self._keys[alg]
-        payload = claims if isinstance(claims, bytes) else json.dumps(dict(claims)).encode()
-        return jwt.PyJWS().encode(payload, key, algorithm=alg, headers={"kid": kid, **header})
-
-    def public_pem(self, alg: str = "RS256") -> bytes:
-        """The public key of `alg`, as PEM."""
-        return self._keys[alg][1].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-    def kid(self, alg: str = "RS256") -> str:
-        """The key id of `alg`."""
-        return self._keys[alg][0]
+    They are loaded once: OpenSSL checks an RSA key for longer than an upload takes.
+    """
+    return KeyIssuer(
+        standing={"iss": settings["issuer"], "aud": settings["audience"]},
+        tenant_claim=settings["tenant_claim"],
+        scope_claim=settings["scope_claim"],
+        keys={entry["alg"]: (entry["kid"], _load(folder / entry["pem"])) for entry in settings["signing_keys"]},
+    )
 
 
 def _load(pem: Path) -> SigningKey:
@@ -150,11 +60,6 @@ def _load(pem: Path) -> SigningKey:
     if not isinstance(key, SigningKey):
         raise TypeError(f"{pem.name} holds no key that signs tokens")
     return key
-
-
-def _keys(settings: Mapping[str, Any]) -> list[dict[str, str]]:
-    keys: list[dict[str, str]] = settings["signing_keys"]
-    return keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +72,9 @@ class DemoDeployment:
     guesses_types_of: frozenset[str]
     origin: Origin
     secrets: tuple[str, ...]
-    bucket: BotoBucket
-    issuer: PemIssuer
+    bucket: SignedBucket
+    issuer: KeyIssuer
+    tenants: TenantDocuments
 
     def base(self, backend: str) -> Base:
         """`/proxy`, `/presigned`, `/edge` and `/files` of the one server."""
@@ -188,7 +94,7 @@ class DemoProcess:
         self._port = _free_port()
         self._log = data / "demo.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._bucket: BotoBucket | None = None
+        self._bucket: SignedBucket | None = None
 
     def start(self) -> DemoDeployment:
         """Start the command a stranger would type and wait until it is ready.
@@ -240,7 +146,7 @@ class DemoProcess:
         folder = self._data / "state"
         settings = json.loads((folder / "demo.json").read_text())
         url = urlsplit(settings["url"])
-        self._bucket = BotoBucket(
+        self._bucket = SignedBucket(
             endpoint=settings["s3_endpoint"],
             **{name: settings[name] for name in ("bucket", "region", "access_key", "secret_key")},
         )
@@ -260,7 +166,8 @@ class DemoProcess:
                 'File "',
             ),
             bucket=self._bucket,
-            issuer=PemIssuer(settings, folder),
+            issuer=_issuer(settings, folder),
+            tenants=TenantDocuments(folder / "tenants"),
         )
 
 

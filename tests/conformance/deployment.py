@@ -45,16 +45,28 @@ class Bucket(Protocol):
         """The object, None when there is none."""
         ...
 
-    def list(self) -> Mapping[str, str]:
-        """Every key of the whole bucket to its ETag."""
+    def list(self, prefix: str = "") -> Mapping[str, str]:
+        """Every key that begins with `prefix` to its ETag; the whole bucket's where it is empty."""
         ...
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Store an object, so that a case finds one."""
         ...
 
-    def discard(self, key: str) -> None:
-        """Delete an object that a case has looked at."""
+    def discard(self, *keys: str) -> None:
+        """Delete objects that a case has looked at."""
+        ...
+
+
+class Tenants(Protocol):
+    """Tenants that the suite brings along."""
+
+    def put(self, document: Mapping[str, Any]) -> None:
+        """Put the tenant of this document (the contract's section 3) in force at once, in the place of what it was."""
+        ...
+
+    def remove(self, tenant: str) -> None:
+        """Remove a tenant at once."""
         ...
 
 
@@ -81,6 +93,11 @@ class Deployment(Protocol):
     def bucket(self) -> Bucket: ...
 
     @property
+    def tenants(self) -> Tenants | None:
+        """Takes more tenants; None where the deployment has the contract's two and no other."""
+        ...
+
+    @property
     def issuer(self) -> "Issuer":
         """Whom the gateway believes."""
         ...
@@ -97,21 +114,24 @@ class Deployment(Protocol):
 class Issuer(Protocol):
     """Makes tokens as the deployment's identity provider would, also wrong ones."""
 
-    def claims(self, tenant: object, **changes: Any) -> dict[str, Any]:
+    def claims(self, tenant: object, /, **changes: Any) -> dict[str, Any]:
         """The claims of a good token for `tenant`; a change to None takes the claim out.
 
         `tenant` and `scope` are laid into the claims that the deployment reads them from.
         """
         ...
 
-    def sign(self, claims: Mapping[str, Any] | bytes, alg: str = "RS256", **header: Any) -> str:
-        """A token over `claims` (or a raw payload) by the issuer's key of `alg`; `header` overrides header members."""
+    def sign(self, claims: Mapping[str, Any] | bytes, alg: str | None = None, **header: Any) -> str:
+        """A token over `claims` (or a raw payload) by the issuer's key of `alg`, None for its first.
+
+        `header` overrides header members.
+        """
         ...
 
     def public_pem(self, alg: str = "RS256") -> bytes:
         """The public key, SubjectPublicKeyInfo in PEM: what a forger knows."""
         ...
 
-    def kid(self, alg: str = "RS256") -> str:
-        """The key id of `alg`."""
+    def kid(self, alg: str | None = None) -> str:
+        """The key id of `alg`, None for the first."""
         ...

@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.conformance.case import UNIQUE, UNIQUE_LENGTH, Answered, Case, Expectation, Refused, Stored
 from tests.conformance.deployment import Deployment
+from tests.conformance.tenants import preference
 
 EVERYWHERE: Final = frozenset({"machine", "aws"})
 AWS_ONLY: Final = frozenset({"aws"})
@@ -80,39 +81,103 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
 _PORTABLE: Final = re.compile(r"[A-Za-z0-9._/-]{1,350}\Z")
 """Names of section 5, decoded; their encoded form is as long as they are."""
 
-_API_GATEWAY_BODY: Final = 10_485_760
+API_GATEWAY_BODY: Final = 10_485_760
+
+_BEFORE_THE_BACKEND: Final = frozenset(
+    {
+        "method-not-allowed",
+        "length-required",
+        "request-invalid",
+        "query-not-allowed",
+        "token-missing",
+        "token-invalid",
+        "token-expired",
+        "tenant-unknown",
+        "tenant-suspended",
+        "scope-missing",
+    }
+)
+"""What the contract's order of refusals has before `backend-not-allowed`."""
+
+_AFTER_IT_WAS_CARRIED: Final = frozenset({"checksum-mismatch", "content-mismatch", "object-exists"})
+"""Refusals that say nothing about whether a backend could carry a request: only the bytes, or S3, told them."""
 
 
-def under_limits(case: Case, backend: str, deployment: Deployment) -> Expectation:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What must come of a case, and which backend says it."""
+
+    expect: Expectation
+    carrier: str
+
+
+def outcome(case: Case, backend: str, deployment: Deployment) -> Outcome:
+    """What must come of the case at this base; `files` is its choice's."""
+    if backend != "files":
+        return Outcome(through(case, backend, deployment), backend)
+    return _chosen(case, deployment)
+
+
+def _chosen(case: Case, deployment: Deployment) -> Outcome:
+    """The first backend of the tenant's preference that can carry the request; if none can, the last one's refusal."""
+    wanted = preference(case.tenant)
+    for backend in wanted:
+        expect = through(case, backend, deployment)
+        if _carries(expect):
+            return Outcome(expect, backend)
+    last = through(case, wanted[-1], deployment)
+    return Outcome(_in_our_words(last, case.expect), "files")
+
+
+def _carries(expect: Expectation) -> bool:
+    if isinstance(expect, Refused):
+        return _AFTER_IT_WAS_CARRIED.issuperset(expect.codes)
+    return not isinstance(expect, Answered)
+
+
+def _in_our_words(last: Expectation, expect: Expectation) -> Expectation:
+    """A refusal that on the proxy is API Gateway's own has no API Gateway before it here: ours, with its limit."""
+    if not isinstance(last, Answered) or last.statuses != (413,):
+        return last
+    if isinstance(expect, Refused):
+        return Refused(codes=expect.codes, limit=API_GATEWAY_BODY if expect.limit else None, advice=expect.advice)
+    return Refused(codes=("size-exceeds-limit",), limit=API_GATEWAY_BODY, advice="/presigned")
+
+
+def through(case: Case, backend: str, deployment: Deployment) -> Expectation:
+    """What must come of the case through one of the three backends.
+
+    In the contract's order: what comes before the backend, a backend that the tenant may not use, the first forced
+    difference in force there, what AWS's limits force; else the rule.
+    """
+    early = isinstance(case.expect, Refused) and not _BEFORE_THE_BACKEND.isdisjoint(case.expect.codes)
+    if backend not in preference(case.tenant) and not early:
+        return Refused(codes=("backend-not-allowed",))
+    if deployment.limits == "aws" and backend == "proxy" and _too_large_for_api_gateway(case):
+        return Answered(statuses=(413,))
+    for forced in case.forced:
+        row = DIFFERENCES[forced.row]
+        if backend in row.backends and deployment.limits in row.limits:
+            return forced.expect
+    return _under_limits(case, backend, deployment)
+
+
+def _under_limits(case: Case, backend: str, deployment: Deployment) -> Expectation:
     """The case's own expectation, or under AWS's limits what they force on this backend.
 
     A backend refuses before anything is sent what it could not carry. The contract names no code for it: a name that
     can't pass is one the deployment does not allow, as is a header that is not listed, or a backend for this request.
-    A body over API Gateway's limit gets its own 413, whatever else is wrong.
     """
     expect = case.expect
-    if deployment.limits != "aws":
+    if deployment.limits != "aws" or not isinstance(expect, Stored) or backend not in {"proxy", "edge"}:
         return expect
-    if _too_large_for_api_gateway(case):
-        return _over_the_payload(expect, backend)
-    if not isinstance(expect, Stored) or backend not in {"proxy", "edge"}:
-        return expect
-    if {key for key, _ in expect.metadata} - (deployment.carried_metadata or frozenset()):
+    if expect.headers or {key for key, _ in expect.metadata} - (deployment.carried_metadata or frozenset()):
         return Refused(codes=("header-not-allowed", "backend-not-allowed"))
     if backend == "proxy" and not _PORTABLE.match(expect.name.replace(UNIQUE, "u" * UNIQUE_LENGTH)):
         return Refused(codes=("name-not-allowed", "backend-not-allowed"))
     return expect
 
 
-def _over_the_payload(expect: Expectation, backend: str) -> Expectation:
-    """API Gateway's own words on the proxy; `/files` gives the proxy's refusal, with the limit that is the proxy's."""
-    if backend == "proxy":
-        return Answered(statuses=(413,))
-    if backend == "files" and isinstance(expect, Refused):
-        return Refused(codes=expect.codes, limit=_API_GATEWAY_BODY if expect.limit else None, advice=expect.advice)
-    return expect
-
-
 def _too_large_for_api_gateway(case: Case) -> bool:
     declared = case.length if case.head_only and case.length is not None else str(len(case.body))
-    return declared.isdecimal() and int(declared) > _API_GATEWAY_BODY
+    return declared.isdecimal() and int(declared) > API_GATEWAY_BODY

@@ -8,14 +8,25 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from tests.conformance.case import UNIQUE, UNIQUE_LENGTH, Case, Expectation, Refused, RefusedByS3, Stored
+from tests.conformance.case import (
+    DATE,
+    UNIQUE,
+    UNIQUE_LENGTH,
+    UUID,
+    Case,
+    Expectation,
+    Refused,
+    RefusedByS3,
+    Stored,
+)
 from tests.conformance.checksums import DIGESTS, value
 from tests.conformance.credentials import MAKERS
-from tests.conformance.deployment import Base, Deployment
-from tests.conformance.differences import DIFFERENCES, under_limits
+from tests.conformance.deployment import Base, Deployment, Issuer
+from tests.conformance.differences import DIFFERENCES, outcome
 from tests.conformance.wire import Request, Response, Trace, Wire, WireError
 
 PROBLEM: Final = "urn:upload-gateway:problem:"
@@ -49,83 +60,114 @@ STATUSES: Final[Mapping[str, int]] = {
 """Problem code to status, as section 4 of the contract has it."""
 
 MEMBERS: Final = ("type", "title", "status", "detail", "instance")
+_UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _S3_CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
+
+
+LOOK_EVERY: Final = 60
+"""Cases that share one look over the whole bucket: a listing takes longer than an upload."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A case as it went to one backend."""
+    """A case as it went to one base.
+
+    `carrier` is the backend that must have carried it, `key` the key it must have (None: nothing may be stored).
+    """
 
     case: Case
     backend: str
+    carrier: str
     expect: Expectation
-    unique: str
+    key: str | None
     credential: tuple[tuple[str, str], ...]
     trace: Trace
 
-    @property
-    def key(self) -> str | None:
-        """The key an upload of this exchange must have, None when nothing may be stored."""
-        if not isinstance(self.expect, Stored):
-            return None
-        return f"{self.case.tenant}/{self.expect.name.replace(UNIQUE, self.unique)}"
-
-
-def expected(case: Case, backend: str, deployment: Deployment) -> Expectation:
-    """What must come of the case on this backend: the first forced difference in force there, else the rule."""
-    for forced in case.forced:
-        row = DIFFERENCES[forced.row]
-        if backend in row.backends and deployment.limits in row.limits:
-            return forced.expect
-    return under_limits(case, backend, deployment)
-
 
 class Examiner:
-    """One worker's eyes: a wire, a deployment, and what lay in the bucket before."""
+    """One worker's eyes: a wire, a deployment, and what lay in the bucket before.
 
-    def __init__(self, deployment: Deployment, wire: Wire) -> None:
+    What no case may have stored is looked for in the whole bucket every `LOOK_EVERY` cases and at the end; a key tells
+    the case by its unique part.
+    """
+
+    def __init__(self, deployment: Deployment, wire: Wire, issuers: Mapping[str, Issuer]) -> None:
         self._deployment = deployment
         self._wire = wire
+        self._issuers = {**issuers, "": deployment.issuer}
         self._known = dict(deployment.bucket.list())
+        self._allowed: set[str] = set()
+        self._cases: dict[str, str] = {}
+        self._examined = 0
 
-    def examine(self, case: Case, backends: tuple[str, ...]) -> list[str]:
-        """Send the case to each backend; returns the findings, none when all is as it must be."""
+    def examine(self, case: Case) -> list[str]:
+        """Send the case to each of its backends; returns the findings, none when all is as it must be."""
         findings: list[str] = []
-        allowed: dict[str, str] = {}
-        for backend in backends:
+        credential = MAKERS[case.credential](self._issuers[case.issuer], case.tenant)
+        for backend in case.backends:
             base = self._deployment.base(backend)
             if base is not None:
-                findings += (f"{backend}: {finding}" for finding in self._one(case, backend, base, allowed))
-        findings += self._strays(allowed)
+                findings += (f"{backend}: {finding}" for finding in self._one(case, backend, base, credential))
+        self._examined += 1
+        return findings + (self.look() if self._examined % LOOK_EVERY == 0 else [])
+
+    def look(self) -> list[str]:
+        """Objects nobody may have stored since the last look, in the whole bucket; then what was stored is deleted."""
+        now = self._deployment.bucket.list()
+        strays = [key for key, etag in now.items() if key not in self._allowed and self._known.get(key) != etag]
+        findings = [f"stored although it must not be: {key!r} by {self._culprit(key)}" for key in strays]
+        findings += (f"vanished from the bucket: {key!r}" for key in self._known if key not in now)
+        self._deployment.bucket.discard(*(key for key in now if key not in self._known))
+        self._allowed.clear()
         return findings
 
-    def _one(self, case: Case, backend: str, base: Base, allowed: dict[str, str]) -> Iterator[str]:
-        """One backend's findings; the keys that may now be in the bucket are added to `allowed`."""
+    def _culprit(self, key: str) -> str:
+        return next((label for unique, label in self._cases.items() if unique in key), "a case whose name is not in it")
+
+    def _one(self, case: Case, backend: str, base: Base, credential: tuple[tuple[str, str], ...]) -> Iterator[str]:
+        """One base's findings."""
         unique = uuid.uuid4().hex[:UNIQUE_LENGTH]
+        self._cases[unique] = case.label
         seeded = self._seed(case, unique)
-        if seeded is not None:
-            allowed[seeded] = ""
-        credential = MAKERS[case.credential](self._deployment.issuer, case.tenant)
         request = build_request(case, base, unique, credential)
+        today = _today()
         try:
             trace = self._wire.follow(base.origin, request)
         except (WireError, OSError) as error:
             yield f"no answer: {error}"
             return
-        expect = expected(case, backend, self._deployment)
+        must = outcome(case, backend, self._deployment)
         exchange = Exchange(
-            case=case, backend=backend, expect=expect, unique=unique, credential=credential, trace=trace
+            case=case,
+            backend=backend,
+            carrier=must.carrier,
+            expect=must.expect,
+            key=self._key(case, must.expect, unique, f"(?:{today}|{_today()})"),
+            credential=credential,
+            trace=trace,
         )
         if exchange.key is not None:
-            allowed[exchange.key] = ""
+            self._allowed.add(exchange.key)
         yield from _answer_findings(exchange, self._deployment)
         yield from self._object_findings(exchange, seeded)
+
+    def _key(self, case: Case, expect: Expectation, unique: str, date: str) -> str | None:
+        """The key that the upload must have; one with a date or an id of the gateway's is looked for in the bucket."""
+        if not isinstance(expect, Stored):
+            return None
+        template = (expect.key or f"{case.tenant}/{expect.name}").replace(UNIQUE, unique)
+        if expect.key is None or not (DATE in template or UUID in template):
+            return template
+        pattern = re.escape(template).replace(re.escape(DATE), date).replace(re.escape(UUID), _UUID)
+        found = [key for key in self._deployment.bucket.list(f"{case.tenant}/") if re.fullmatch(pattern, key)]
+        return found[0] if len(found) == 1 else f"one key like {template}, not {len(found)}"
 
     def _seed(self, case: Case, unique: str) -> str | None:
         if case.seed is None:
             return None
         key = f"{case.tenant}/{case.raw_name.replace(UNIQUE, unique)}"
         self._deployment.bucket.put(key, case.seed, "text/x-seed")
+        self._allowed.add(key)
         return key
 
     def _object_findings(self, exchange: Exchange, seeded: str | None) -> Iterator[str]:
@@ -137,15 +179,9 @@ class Examiner:
             if found is None or found.body != exchange.case.seed:
                 yield "the object that was there before was changed"
 
-    def _strays(self, allowed: Mapping[str, str]) -> Iterator[str]:
-        """Objects nobody may have stored, in the whole bucket; then everything of this case is taken away."""
-        now = self._deployment.bucket.list()
-        for key, etag in now.items():
-            if key not in allowed and self._known.get(key) != etag:
-                yield f"stored although it must not be: {key!r}"
-            if key not in self._known:
-                self._deployment.bucket.discard(key)
-        yield from (f"vanished from the bucket: {key!r}" for key in self._known if key not in now)
+
+def _today() -> str:
+    return datetime.now(UTC).strftime("%Y/%m/%d")
 
 
 def build_request(case: Case, base: Base, unique: str, credential: tuple[tuple[str, str], ...]) -> Request:
@@ -172,7 +208,7 @@ def _answer_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str
             exchange.credential,
             deployment.secrets,
             has_body=exchange.case.method != "HEAD",
-            only_403=_only_403(exchange.backend, deployment) and not exchange.case.malformed,
+            only_403=_only_403(exchange.carrier, deployment) and not exchange.case.malformed,
         )
     elif isinstance(expect, RefusedByS3):
         yield from _s3_findings(expect, exchange.trace)
@@ -189,15 +225,23 @@ def _success_findings(exchange: Exchange) -> Iterator[str]:
     if not (last.header("etag") or "").strip('"'):
         yield "no ETag"
     yield from _echo_findings(exchange)
-    if exchange.backend == "proxy":
-        yield from _location_findings(exchange)
-    if exchange.backend == "presigned":
-        yield from _redirect_findings(exchange)
-    elif exchange.backend != "files" and len(exchange.trace.hops) != 1:
-        yield "a redirect where none belongs"
-    ids = ("x-request-id", "x-amz-cf-id") if exchange.backend == "edge" else ("x-request-id",)
-    if exchange.backend != "files" and not any(first.header(name) for name in ids):
+    yield from _carrier_findings(exchange)
+    ids = ("x-request-id", "x-amz-cf-id") if exchange.carrier == "edge" else ("x-request-id",)
+    if not any(first.header(name) for name in ids):
         yield "no X-Request-Id"
+
+
+def _carrier_findings(exchange: Exchange) -> Iterator[str]:
+    """Who carried it: the proxy says the key, a redirect goes to S3, and CloudFront signs its answers."""
+    if exchange.carrier == "proxy":
+        yield from _location_findings(exchange)
+    if exchange.carrier == "presigned":
+        yield from _redirect_findings(exchange)
+    elif len(exchange.trace.hops) != 1:
+        yield "a redirect where none belongs"
+    of_cloudfront = exchange.trace.last.header("x-amz-cf-id") is not None
+    if of_cloudfront != (exchange.carrier == "edge"):
+        yield f"{'CloudFront' if of_cloudfront else 'another'} answered instead of {exchange.carrier}"
 
 
 def _echo_findings(exchange: Exchange) -> Iterator[str]:
@@ -219,9 +263,16 @@ def _redirect_findings(exchange: Exchange) -> Iterator[str]:
     first = exchange.trace.first
     if len(exchange.trace.hops) != 2 or first.status != 307:
         yield f"expected a 307 first, got {_brief(first)}"
+    if (said := _location_key(first)) != exchange.key:
+        yield f"the redirect goes to {said!r}, the key is {exchange.key!r}"
     if "no-store" not in (first.header("cache-control") or ""):
         yield "the redirect may be cached: no Cache-Control: no-store"
     yield from (f"the redirect holds the credential of {name}" for name in _leaked(exchange.credential, first))
+
+
+def _location_key(redirect: Response) -> str:
+    """The key in a presigned URL, whose bucket stands in the path."""
+    return unquote(urlsplit(redirect.header("location") or "").path).removeprefix("/").partition("/")[2]
 
 
 def _stored_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str]:
@@ -241,9 +292,8 @@ def _stored_findings(exchange: Exchange, deployment: Deployment) -> Iterator[str
         yield f"stored as {found.content_type!r}, sent as {sent.get('content-type')!r}"
     if dict(found.metadata) != dict(expect.metadata):
         yield f"stored metadata {dict(found.metadata)!r}, expected {dict(expect.metadata)!r}"
-    smuggled = {name: text for name, text in found.headers.items() if (name, text) not in expect.headers}
-    if smuggled:
-        yield f"stored headers nobody allowed: {smuggled!r}"
+    if dict(found.headers) != dict(expect.headers):
+        yield f"stored headers {dict(found.headers)!r}, allowed were {dict(expect.headers)!r}"
     if missing := _declared(sent) - set(found.checksums):
         yield f"S3 holds no {sorted(missing)} although it was declared"
     for algorithm, stored in found.checksums.items():
