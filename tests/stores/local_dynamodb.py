@@ -1,7 +1,9 @@
 """DynamoDB Local as a child process: started on loopback, in memory, and gone with whoever started it."""
 
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,13 +26,18 @@ def serving() -> Iterator[str]:
     """The endpoint's URL, while it runs."""
     command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={EMULATOR / 'DynamoDBLocal_lib'}"]
     classes = f"{EMULATOR / 'DynamoDBLocal.jar'}:{EMULATOR / 'DynamoDBLocal_lib'}/*"
-    with subprocess.Popen(
-        [*command, "-cp", classes, str(HERE / "LoopbackDynamoDb.java")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as child:
+    with (
+        tempfile.TemporaryDirectory() as scratch,  # it writes a file about itself wherever it runs
+        subprocess.Popen(
+            [*command, "-cp", classes, str(HERE / "LoopbackDynamoDb.java")],
+            cwd=scratch,
+            env={**os.environ, "DDB_LOCAL_TELEMETRY": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as child,
+    ):
         if child.stdout is None or child.stdin is None:
             raise RuntimeError("the child has no pipes")
         try:
