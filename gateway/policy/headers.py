@@ -38,6 +38,7 @@ _NEVER: Final = {
     # RFC 9110 section 14.5: a partial PUT taken for a whole one would lose the rest of the object.
     "content-range": "Content-Range is not supported; send the whole object, or begin with POST /uploads.",
 }
+_JUDGED: Final = _SINGLE.union(_NEVER)
 _VALUE: Final = re.compile(r"[\t -~]*")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _DIGEST_MEMBER: Final = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):[ \t]*")
@@ -71,6 +72,8 @@ def declared(headers: Iterable[tuple[str, str]]) -> Declared:
     repeated: str | None = None
     for raw_name, raw_value in headers:
         name = raw_name.lower()
+        if name not in _JUDGED and not name.startswith("x-amz-"):
+            continue
         if (fault := _name_fault(name, raw_value)) is not None:
             return Declared(fault=fault)
         if name in _SINGLE or name.startswith(METADATA_PREFIX):
