@@ -1,8 +1,11 @@
 """The contract of `RateBuckets`, against a token bucket that is written down the plain way."""
 
+import multiprocessing
 import threading
 import uuid
 from fractions import Fraction
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -85,25 +88,33 @@ def test_buckets_give_what_a_plain_token_bucket_gives(
     assert [isinstance(answer, Taken) for answer in answers] == expected
 
 
-def test_five_times_the_load_is_admitted_as_the_budget_says(place: Place) -> None:
-    """Ten seconds of a moved clock, offered by several connections at once: the burst and ten seconds' tokens."""
-    rule = RateRule(per_second=10, burst=20)
-    admitted: list[bool] = []
+RULE = RateRule(per_second=10, burst=20)
+TICKS = 101
+"""Ten seconds, both ends included, a tenth of a second each: one new token a tick."""
 
-    def offer(offset: float) -> None:
-        stores = place.open()
-        admitted.extend(_takes(stores, rule, [offset + 0.1 * number for number in range(100)]))
 
-    threads = [threading.Thread(target=offer, args=(0.02 * number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    # Threads run apart, so the moved clock goes back; what was admitted can only be less than the budget, never more.
-    assert sum(admitted) <= 20 + 100
+def _offer(place: Place, tick: Barrier, told: Connection) -> None:
+    """Two takes a tick, at the same moved time in every process."""
     stores = place.open()
-    times = [20 + 0.02 * number for number in range(501)]
-    assert sum(_takes(stores, rule, times, "in-order")) == 20 + 100
+    admitted = 0
+    for number in range(TICKS):
+        tick.wait(60)
+        admitted += sum(_takes(stores, RULE, [number / 10] * 2))
+    told.send(admitted)
+
+
+def test_of_many_times_the_load_exactly_the_budget_is_admitted(place: Place) -> None:
+    """Four processes offer eight times the rate for ten seconds: the burst and ten seconds' tokens get through."""
+    spawn = multiprocessing.get_context("spawn")
+    tick = spawn.Barrier(4)
+    ends = [spawn.Pipe(duplex=False) for _ in range(4)]
+    workers = [spawn.Process(target=_offer, args=(place, tick, sender)) for _, sender in ends]
+    for worker in workers:
+        worker.start()
+    admitted = sum(receiver.recv() for receiver, _ in ends)
+    for worker in workers:
+        worker.join()
+    assert admitted == 20 + 100
 
 
 def test_a_token_is_never_given_twice(place: Place) -> None:

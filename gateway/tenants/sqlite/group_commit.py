@@ -74,9 +74,13 @@ class GroupCommit:
         return await future
 
     def close(self) -> None:
-        """Finish what waits, then end the thread."""
+        """Finish what waits, then end the thread; what came too late is told so."""
         self._queue.put(None)
         self._thread.join()
+        for late in self._more():
+            if late is not None:
+                late.error = StoreUnavailableError("the store was closed")
+                _tell(late.loop, [late])
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
