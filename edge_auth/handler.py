@@ -43,8 +43,10 @@ def make_handler(admission: Admission, *, base: str, carriage: Carriage) -> Hand
         raw = parse(request)
         if is_preflight(raw):
             return render_preflight(request_id)
-        outcome = admission.admit_sync(raw, base=base, carriage=carriage)
-        return render_refusal(outcome, request_id) if isinstance(outcome, Refusal) else render_grant(outcome, request)
+        admitted = admission.admit_sync(raw, base=base, carriage=carriage)
+        if isinstance(admitted, Refusal):
+            return render_refusal(admitted, request_id)
+        return render_grant(admitted.grant, request)
 
     return handler
 

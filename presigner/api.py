@@ -38,11 +38,12 @@ def upload_routes(*, admission: Admission, presigner: Presigner, sealer: Sealer)
         body = parse_body(await read_body(request))
         if found := faults(body, caller.policy):
             raise RefusedError(invalid_body(*found))
-        outcome = admission.judge(caller, intent(body, admission.minted()))
-        if isinstance(outcome, Refusal):
-            raise RefusedError(outcome)
-        plan = put_plan(outcome, presigner, sealer)
+        admitted = await admission.reserve(caller, admission.judge(caller, intent(body, admission.minted())))
+        if isinstance(admitted, Refusal):
+            raise RefusedError(admitted)
+        plan = put_plan(admitted.grant, presigner, sealer)
         if isinstance(plan, Refusal):
+            await admitted.room.released()
             raise RefusedError(plan)
         return plan
 

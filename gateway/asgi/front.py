@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from gateway.admission import Admission
+from gateway.allowance import Room
 from gateway.asgi.wire import (
     Receive,
     Reply,
@@ -14,6 +15,7 @@ from gateway.asgi.wire import (
     refusal_reply,
     send_reply,
     stamped,
+    with_headers,
 )
 from gateway.intake import METHODS, RawRequest, is_preflight
 from gateway.policy.grant import Grant
@@ -70,13 +72,25 @@ class UploadFront:
         """What to say; None when the client went away and there is nobody to say it to."""
         if is_preflight(raw):
             return PREFLIGHT
-        outcome = await self._admission.admit(raw, base=self._base, carriage=self._carriage)
-        if isinstance(outcome, Refusal):
-            return outcome
+        admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage)
+        if isinstance(admitted, Refusal):
+            return admitted
         try:
-            return await self._enact(outcome, body_chunks(receive))
+            outcome = await self._enact(admitted.grant, body_chunks(receive))
         except BodyAbortedError:
+            await admitted.room.released()
             return None
+        await _settled(admitted.room, outcome)
+        return outcome if isinstance(outcome, Refusal) else with_headers(outcome, admitted.room.headers)
+
+
+async def _settled(room: Room, outcome: Reply | Refusal) -> None:
+    """Tell the room what became of its upload, as far as that is known: a redirect's is still to come."""
+    if isinstance(outcome, Refusal):
+        if not outcome.outcome_unknown:
+            await room.released()
+    elif outcome.status == 200:
+        await room.stored()
 
 
 def default_render(outcome: Reply | Refusal, request_id: str) -> Reply:

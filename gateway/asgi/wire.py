@@ -68,7 +68,12 @@ def refusal_reply(refusal: Refusal, request_id: str) -> Reply:
 
 def stamped(reply: Reply, request_id: str) -> Reply:
     """The reply with the request's id on it, which every answer of the gateway carries."""
-    return Reply(status=reply.status, headers=(*reply.headers, ("x-request-id", request_id)), body=reply.body)
+    return with_headers(reply, (("x-request-id", request_id),))
+
+
+def with_headers(reply: Reply, headers: Headers) -> Reply:
+    """The reply with these headers after its own."""
+    return Reply(status=reply.status, headers=(*reply.headers, *headers), body=reply.body)
 
 
 async def send_reply(send: Send, reply: Reply) -> None:

@@ -114,7 +114,7 @@ class Refusal:
 
     `detail` is a sentence for the person who sent the request; it names nothing that the request or its
     credential did not. `limit` is in bytes, `retry_after` in seconds, `headers` are response headers that belong
-    to this refusal (`Allow`, `WWW-Authenticate`).
+    to this refusal (`Allow`, `WWW-Authenticate`). `outcome_unknown`: the object may have been stored all the same.
     """
 
     code: Code
@@ -124,6 +124,7 @@ class Refusal:
     errors: tuple[Fault, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     status_override: int | None = field(default=None, repr=False)
+    outcome_unknown: bool = field(default=False, repr=False)
 
     @property
     def status(self) -> int:

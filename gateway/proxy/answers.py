@@ -32,6 +32,7 @@ UNCONFIRMED: Final = Refusal(
         "if the answer then is object-exists, something is stored under this name."
     ),
     retry_after=RETRY_AFTER,
+    outcome_unknown=True,
 )
 """Nobody can know: a look into the bucket would not tell, because S3 may be storing it still."""
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from gateway.admission import Admission, Caller
+from gateway.admission import Admission
+from gateway.allowance import Caller
 from gateway.asgi.front import PREFLIGHT, RequestIds, default_render
 from gateway.asgi.wire import Application, Receive, Reply, Scope, Send, raw_request, send_reply
 from gateway.intake import RawRequest, is_preflight

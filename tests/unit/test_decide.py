@@ -474,7 +474,8 @@ class Situation:
 
     def outcome(self) -> Grant | Refusal:
         raw = RawRequest(method=self.method, path=self.path, query=self.query, headers=tuple(self.headers.items()))
-        return Admission(self, self, lambda: MINTED).admit_sync(raw, base="/presigned", carriage=PRESIGNED)
+        admitted = Admission(self, self, lambda: MINTED).admit_sync(raw, base="/presigned", carriage=PRESIGNED)
+        return admitted if isinstance(admitted, Refusal) else admitted.grant
 
 
 Spoil = Callable[[Situation], object]

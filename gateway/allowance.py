@@ -1,0 +1,196 @@
+"""Is there room: the tenant's rate and quota, taken together before anything is allowed to move.
+
+Owns the two last refusals of the order and the `RateLimit` headers that say what is left. A token of the rate and room
+for the full size are taken in one step of the store; what became of the upload is told to the `Room`, or found out by
+looking at S3 when the reservation's time is over (`gateway.tenants.expiry`), whatever process that happens in.
+"""
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.policy.grant import Grant
+from gateway.policy.model import Backend, Policy, Principal
+from gateway.policy.problems import Code, Refusal
+from gateway.tenants.aside import Aside
+from gateway.tenants.ledger import Ledger, QuotaExceeded, Reservation, StoredObject
+from gateway.tenants.rate import RateBuckets, Taken, TryLater, bucket_of
+
+SLOWEST: Final = 16_384
+"""Bytes a second that a transfer is taken to make at least: how long one that began in time may still be under way."""
+
+MARGIN: Final = 900.0
+"""Seconds that are added, for connections that stall and clocks that differ."""
+
+STORE_UNAVAILABLE: Final = Refusal(
+    code=Code.STORAGE_UNAVAILABLE,
+    detail="The gateway's own store does not answer; nothing was stored. Try again.",
+    retry_after=5,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A verified principal and the policy it acts under, taken once for a request so that it sees one version."""
+
+    principal: Principal
+    policy: Policy
+
+
+class Room(Protocol):
+    """What was reserved for one upload; `headers` say what is left."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The `RateLimit` headers of the answer (draft-ietf-httpapi-ratelimit-headers)."""
+        ...
+
+    async def stored(self) -> None:
+        """S3 has the object as it was granted."""
+        ...
+
+    async def released(self) -> None:
+        """Nothing was stored, and nothing will be."""
+        ...
+
+
+class _NoRoomNeeded:
+    """For tenants whose usage nobody counts here."""
+
+    headers = ()
+
+    async def stored(self) -> None:
+        """Nothing to say."""
+
+    async def released(self) -> None:
+        """Nothing to say."""
+
+
+NO_ROOM_NEEDED: Final[Room] = _NoRoomNeeded()
+
+
+class Allowance:
+    """Takes tokens and room from the stores; `clock` gives seconds since the epoch, `new_id` unique ids."""
+
+    def __init__(
+        self,
+        *,
+        rates: RateBuckets,
+        ledger: Ledger,
+        aside: Aside,
+        clock: Callable[[], float],
+        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._rates = rates
+        self._ledger = ledger
+        self._aside = aside
+        self._clock = clock
+        self._new_id = new_id
+
+    async def take(self, caller: Caller, grant: Grant) -> Room | Refusal:
+        """A token and room for the grant, or which of the two there is not."""
+        try:
+            return await self._aside(lambda: self._taken(caller, grant))
+        except OSError:
+            return STORE_UNAVAILABLE
+
+    def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
+        """The same, in this thread."""
+        try:
+            return self._taken(caller, grant)
+        except OSError:
+            return STORE_UNAVAILABLE
+
+    def _taken(self, caller: Caller, grant: Grant) -> Room | Refusal:
+        now = self._clock()
+        rate, principal = caller.policy.rate, caller.principal
+        left: Taken | None = None
+        if rate is not None:
+            bucket = bucket_of(rate, grant.tenant, principal.issuer, principal.subject)
+            taken = self._rates.take(bucket, rate, now)
+            if isinstance(taken, TryLater):
+                return _rate_limited(taken)
+            left = taken
+        reservation = Reservation(
+            id=self._new_id(),
+            tenant=grant.tenant,
+            key=grant.key,
+            bytes=grant.size,
+            expires_at=over_by(grant, now),
+        )
+        outcome = self._ledger.reserve(reservation, caller.policy.quota)
+        if isinstance(outcome, QuotaExceeded):
+            return _quota_exceeded(caller.policy, outcome, now)
+        headers = _headers(caller.policy, left)
+        return _Held(reservation=reservation, headers=headers, ledger=self._ledger, aside=self._aside, began=now)
+
+
+def over_by(grant: Grant, now: float) -> float:
+    """When an upload that begins as late as it may is over, at the slowest (seconds since the epoch)."""
+    lifetime = grant.url_lifetime if grant.backend is Backend.PRESIGNED else 0
+    return now + lifetime + grant.size / SLOWEST + MARGIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A reservation that is kept until somebody says what became of it, or its time is over."""
+
+    reservation: Reservation
+    headers: tuple[tuple[str, str], ...]
+    ledger: Ledger
+    aside: Aside
+    began: float
+
+    async def stored(self) -> None:
+        kept = self.reservation
+        stored = StoredObject(key=kept.key, bytes=kept.bytes, seen_at=self.began)
+        await self._end(lambda: self.ledger.settle(kept.tenant, kept.id, stored))
+
+    async def released(self) -> None:
+        kept = self.reservation
+        await self._end(lambda: self.ledger.release(kept.tenant, kept.id))
+
+    async def _end(self, verb: Callable[[], object]) -> None:
+        """A store that does not answer now is told later, when the reservation's time is over."""
+        try:
+            await self.aside(verb)
+        except OSError:
+            return
+
+
+def _rate_limited(later: TryLater) -> Refusal:
+    seconds = max(1, math.ceil(later.seconds))
+    return Refusal(
+        code=Code.RATE_LIMITED,
+        detail=f"The tenant's rate is used up; try again in {seconds} s.",
+        retry_after=seconds,
+        headers=(("ratelimit", f'"rate";r=0;t={seconds}'),),
+    )
+
+
+def _quota_exceeded(policy: Policy, exceeded: QuotaExceeded, now: float) -> Refusal:
+    usage = exceeded.usage
+    if exceeded.what == "bytes":
+        most, held = policy.quota.bytes, usage.bytes + usage.reserved_bytes
+    else:
+        most, held = policy.quota.objects, usage.objects + usage.reserved_objects
+    left = max(0, (most or 0) - held)
+    return Refusal(
+        code=Code.QUOTA_EXCEEDED,
+        detail=f"The tenant may hold {most} {exceeded.what} and has {left} left, unfinished uploads counted.",
+        limit=most,
+        retry_after=None if exceeded.due_at is None else max(1, math.ceil(exceeded.due_at - now)),
+        headers=(("ratelimit", f'"{exceeded.what}";r={left}'),),
+    )
+
+
+def _headers(policy: Policy, left: Taken | None) -> tuple[tuple[str, str], ...]:
+    if policy.rate is None or left is None:
+        return ()
+    window = max(1, math.ceil(policy.rate.burst / policy.rate.per_second))
+    return (
+        ("ratelimit-policy", f'"rate";q={policy.rate.burst};w={window}'),
+        ("ratelimit", f'"rate";r={left.left};t={math.ceil(left.full_in)}'),
+    )
