@@ -180,7 +180,7 @@ def small_table(turns: Mapping[str, list[Turn]]) -> str:
 
 def large_table(turns: Mapping[str, list[Turn]]) -> str:
     lines = [
-        "| 256 MiB PUT | seconds | MiB/s | of direct | of nginx | server CPU s/GiB | S3 CPU s/GiB | limited by |",
+        "| 256 MiB PUT | seconds | MiB/s | time of S3 | time of nginx | server CPU s/GiB | S3 CPU s/GiB | limited by |",
         "| --- | --: | --: | --: | --: | --: | --: | --- |",
     ]
     for name, mine in turns.items():
