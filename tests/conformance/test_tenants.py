@@ -1,4 +1,4 @@
-"""What takes more than one request to see of a tenant's document: a change in force, a URL's life, keys that never meet.
+"""What takes more than one request to see of a tenant's document: changes, a URL's life, keys that never meet.
 
 Each test brings a tenant of its own, in the place of whatever another test left of it.
 """

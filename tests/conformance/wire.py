@@ -8,7 +8,8 @@ follows a 307; it knows nothing of the gateway.
 import re
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -220,9 +221,8 @@ class Wire:
         """Send a request and follow one 307 as `curl -L` does: same method, headers and body, no credential abroad."""
         first = self.exchange(origin, request)
         hops = [Hop(origin, request, first)]
-        location = first.header("location")
-        if first.status in _REDIRECTS and location is not None:
-            there, again = _redirected(origin, request, location)
+        if first.status in _REDIRECTS and first.header("location") is not None:
+            there, again = redirected(origin, request, first)
             hops.append(Hop(there, again, self.exchange(there, again)))
         return Trace(tuple(hops))
 
@@ -241,14 +241,62 @@ class Wire:
         return response
 
 
+class Pipeline:
+    """Requests sent on one connection without waiting for answers between (RFC 9112 section 9.3.2).
+
+    `send` and `receive` take turns; the answers come in the order of the requests. What a closed connection left
+    unanswered is sent again on a new one, as the RFC has it for requests that are idempotent, as a PUT is.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._connection = _connect(origin)
+        self._waiting: list[Request] = []
+
+    def send(self, requests: Sequence[Request]) -> None:
+        """Send all of them; together they must fit the buffers of two sockets."""
+        self._waiting = list(requests)
+        with suppress(ConnectionError):  # what was answered before the close is still to be read
+            self._connection.sock.sendall(b"".join(request.encode(self._origin) for request in requests))
+
+    def receive(self) -> list[Response]:
+        """The answers to what was sent.
+
+        Raises:
+            WireError: an answer that is not HTTP/1.1, or a connection that closes before any answer.
+        """
+        answers: list[Response] = []
+        before = -1
+        while self._waiting:
+            try:
+                response, reusable = _read_response(self._connection, self._waiting[0].method)
+                answers.append(response)
+                self._waiting.pop(0)
+            except ClosedError:
+                if len(answers) == before:
+                    raise
+                reusable = False
+            if not reusable:
+                before = len(answers)
+                self.close()
+                self._connection = _connect(self._origin)
+                self.send(self._waiting)
+        return answers
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.sock.close()
+
+
 def _connect(origin: Origin) -> _Connection:
     sock = socket.create_connection((origin.host.strip("[]"), origin.port), timeout=TIMEOUT)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return _Connection(sock)
 
 
-def _redirected(origin: Origin, request: Request, location: str) -> tuple[Origin, Request]:
+def redirected(origin: Origin, request: Request, redirect: Response) -> tuple[Origin, Request]:
     """The second request of a redirect; an `Authorization` never leaves for another host or port (curl, RFC 9110)."""
+    location = redirect.header("location") or ""
     url = urlsplit(location)
     if url.scheme != "http" or url.hostname is None:
         raise WireError(f"the suite follows absolute http URLs only: {location[:120]!r}")
