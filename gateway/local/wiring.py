@@ -1,14 +1,16 @@
 """How the gateway is put together on one machine: the composition root of the demo, without its processes."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from edge_auth.handler import make_handler
 from gateway.admission import Admission
+from gateway.allowance import Allowance
 from gateway.asgi.wire import Application
 from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
@@ -21,11 +23,16 @@ from gateway.local.issuer import DevelopmentIssuer
 from gateway.policy.model import Backend
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, request_id
+from gateway.server.sweeper import sweep
 from gateway.storage.endpoint import Endpoint
+from gateway.storage.objects import Objects
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.demo_documents import demo_documents
+from gateway.tenants.errors import StoreError
 from gateway.tenants.folder import TenantFolder, TenantFolderError
+from gateway.tenants.sqlite import Database, GroupCommit
+from gateway.tenants.stores import Stores, sqlite_stores
 from presigner.sealing import KEY_BYTES, Sealer
 
 POLICY_LIFETIME: Final = 0.0
@@ -37,10 +44,32 @@ async def gateway(
     *, data: Path, limits: str, store: EmbeddedS3, issuer: DevelopmentIssuer, endpoint: Endpoint
 ) -> AsyncIterator[Application]:
     """The gateway over the demo's directory, its S3 and its issuer; open for as long as it serves."""
-    async with Upstream(timeouts=Timeouts()) as upstream:
+    async with AsyncExitStack() as stack:
+        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
+        database = _database(data)
+        stack.callback(database.close)
+        aside = GroupCommit(database)
+        stack.push_async_callback(asyncio.to_thread, aside.close)
+        stores = sqlite_stores(database)
+        completer = Signer(store.identities.completer, store.region)
+        objects = Objects(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
+        sweeping = asyncio.ensure_future(sweep(stores.ledger, objects.size, aside, clock=time.time))
+        stack.push_async_callback(_cancelled, sweeping)
         yield _composed(
-            data=data, limits=Limits(limits), store=store, issuer=issuer, endpoint=endpoint, upstream=upstream
+            data=data,
+            limits=Limits(limits),
+            store=store,
+            issuer=issuer,
+            endpoint=endpoint,
+            upstream=upstream,
+            stores=stores,
+            allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
         )
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _composed(
@@ -51,11 +80,14 @@ def _composed(
     issuer: DevelopmentIssuer,
     endpoint: Endpoint,
     upstream: Upstream,
+    stores: Stores,
+    allowance: Allowance,
 ) -> Application:
     tenants = _tenants(data)
     authenticator = Authenticator(
         [issuer.rule()],
         directory=tenants,
+        api_keys=stores.keys,
         jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)),
     )
     signer = Signer(store.identities.signer, store.region)
@@ -92,8 +124,17 @@ def _composed(
             limits=limits,
             edge=edge,
             checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
+            allowance=allowance,
         )
     )
+
+
+def _database(data: Path) -> Database:
+    """Where usage, reservations, rates and API keys are kept."""
+    try:
+        return Database(data / "gateway.sqlite")
+    except StoreError as error:
+        raise DemoError(f"The store {data / 'gateway.sqlite'} can't be used: {error}.") from error
 
 
 def _tenants(data: Path) -> TenantFolder:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.admission import Admission, Authenticator
+from gateway.allowance import Allowance
 from gateway.asgi.front import Enact, Render, RequestIds, UploadFront, default_render
 from gateway.asgi.request_id import WithRequestId
 from gateway.asgi.wire import Application, Scope
@@ -36,7 +37,8 @@ BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Bac
 class Parts:
     """What a deployment brings: who verifies, where policies are, where the bucket is and who signs for it.
 
-    `edge` makes the backend that stands for CloudFront from the admission that the edge function uses.
+    `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
+    holds tenants to their quotas and rates; without one, tenants that have any are refused.
     """
 
     authenticator: Authenticator
@@ -48,6 +50,7 @@ class Parts:
     limits: Limits
     edge: Callable[[Admission], Application]
     checks: Mapping[str, Check]
+    allowance: Allowance | None = None
     clock: Callable[[], float] = time.time
 
 
@@ -64,7 +67,7 @@ def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
 
 def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     """The gateway: three backends, `/files`, the upload API and operations."""
-    admission = Admission(parts.authenticator, parts.policies, minting(parts.clock))
+    admission = Admission(parts.authenticator, parts.policies, minting(parts.clock), parts.allowance)
     presigner = Presigner(endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
     forwarder = Forwarder(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
     ways = carriages(parts.limits)

@@ -162,6 +162,22 @@ class Upstream:
         except (TimeoutError, aiohttp.ClientError, OSError):
             return False
 
+    async def head(self, url: str, headers: tuple[tuple[str, str], ...]) -> Answer:
+        """The answer to one HEAD of the already encoded `url`; raises UpstreamError if S3 gives none in time."""
+        if self._session is None:
+            raise RuntimeError("Upstream is used outside its context.")
+        try:
+            async with (
+                asyncio.timeout(self._timeouts.answer),
+                self._session.head(
+                    URL(url, encoded=True), headers=CIMultiDict(headers), allow_redirects=False
+                ) as response,
+            ):
+                answer_headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(status=response.status, headers=answer_headers, body=b"")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UpstreamError(type(error).__name__, sent_all=False) from error
+
     async def put(
         self, url: str, headers: tuple[tuple[str, str], ...], chunks: AsyncIterator[bytes], size: int
     ) -> Answer:

@@ -1,0 +1,91 @@
+"""Quotas and rates through the real server: never more than the tenant may hold, whoever asks at once."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+COMMAND = Path(sys.executable).parent / "upload-gateway"
+
+TENANTS = {
+    "fifty": {"quota": {"bytes": None, "objects": 50}},
+    "bytes": {"quota": {"bytes": 5_000, "objects": None}},
+    "paced": {"rate": {"per_second": 0.01, "burst": 20, "per": "tenant"}},
+}
+
+
+class Demo:
+    """A running demo and tokens for its tenants."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.url = json.loads((data / "demo.json").read_text())["url"]
+
+    def token(self, tenant: str) -> str:
+        command = [COMMAND, "token", "--data", self.data, "--tenant", tenant]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    async def storm(self, tenant: str, targets: list[str], size: int) -> Counter[str]:
+        """PUT to all targets at once; how many of each outcome: a status, or a problem's code."""
+        headers = {"Authorization": f"Bearer {self.token(tenant)}", "Content-Type": "application/octet-stream"}
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as session:
+
+            async def put(target: str) -> str:
+                async with session.put(
+                    f"{self.url}{target}", data=b"x" * size, headers=headers, allow_redirects=False
+                ) as answer:
+                    body: dict[str, Any] = await answer.json(content_type=None) if answer.status >= 400 else {}
+                    return str(body.get("type", answer.status)).rpartition(":")[2]
+
+            return Counter(await asyncio.gather(*map(put, targets)))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    data = tmp_path_factory.mktemp("quota")
+    (data / "tenants").mkdir()
+    for tenant, limits in TENANTS.items():
+        document = {"version": 1, "tenant": tenant, "types": {"*/*": []}, "overwrite": True, **limits}
+        (data / "tenants" / f"{tenant}.json").write_text(json.dumps(document))
+    with subprocess.Popen(
+        [COMMAND, "demo", "--port", "0", "--data", data], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("curl "):
+                break
+        yield Demo(data)
+        process.terminate()
+
+
+def test_two_hundred_uploads_at_once_fill_a_quota_of_fifty_exactly(demo: Demo) -> None:
+    """Fifty are stored, the rest are told why, and nobody is told anything else."""
+    targets = [f"/proxy/{number}" for number in range(200)]
+
+    outcomes = asyncio.run(demo.storm("fifty", targets, size=10))
+
+    assert outcomes == {"200": 50, "quota-exceeded": 150}
+
+
+def test_a_quota_holds_over_all_backends_together(demo: Demo) -> None:
+    """URLs that were given out count like uploads that were made."""
+    targets = [f"/{backend}/{number}" for number in range(10) for backend in ("proxy", "presigned", "edge")]
+
+    outcomes = asyncio.run(demo.storm("bytes", targets, size=500))
+
+    assert outcomes["200"] + outcomes["307"] == 10
+    assert outcomes["quota-exceeded"] == 20
+
+
+def test_a_burst_is_admitted_exactly(demo: Demo) -> None:
+    """A hundred requests at once take the twenty tokens that there are."""
+    outcomes = asyncio.run(demo.storm("paced", [f"/presigned/{number}" for number in range(100)], size=1))
+
+    assert outcomes == {"307": 20, "rate-limited": 80}
