@@ -14,7 +14,7 @@ import pytest
 
 COMMAND = Path(sys.executable).parent / "upload-gateway"
 
-TENANTS = {
+TENANTS: dict[str, dict[str, Any]] = {
     "fifty": {"quota": {"bytes": None, "objects": 50}},
     "bytes": {"quota": {"bytes": 5_000, "objects": None}},
     "paced": {"rate": {"per_second": 0.01, "burst": 20, "per": "tenant"}},
@@ -29,7 +29,7 @@ class Demo:
         self.url = json.loads((data / "demo.json").read_text())["url"]
 
     def token(self, tenant: str) -> str:
-        command = [COMMAND, "token", "--data", self.data, "--tenant", tenant]
+        command = [str(COMMAND), "token", "--data", str(self.data), "--tenant", tenant]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     async def storm(self, tenant: str, targets: list[str], size: int) -> Counter[str]:
