@@ -126,6 +126,12 @@ def hostile_members() -> tuple[str, ...]:
     )
 
 
+OF_SOURCES: Final = (
+    *("S01", "S02", "M02", "M18"),
+    "CVE-2026-54330 class (MinIO lineage, RustFS, s3proxy<4.1.1, ds_proxy 164)",
+)
+"""The rows of headers that make S3 read with the signer's rights."""
+
 CASINGS: Final = (str.lower, str.title, str.upper, lambda name: "".join(map(_alternate, enumerate(name))))
 
 
@@ -141,7 +147,7 @@ def _hostile() -> Iterator[Case]:
         casings = CASINGS if name in worst else (CASINGS[index % len(CASINGS)],)
         for casing in casings:
             written = casing(name)
-            rows = ("S01", "S02", "M02", "M18") if "source" in name else ("S01", "M18", "F15")
+            rows = OF_SOURCES if "source" in name else ("S01", "M18", "F15")
             header = (written, VALUES.get(name, "1"))
             yield Case(id=f"header-{written}", rows=rows, headers=(TEXT, header), expect=refused("header-not-allowed"))
     for name, value in OTHER_HOSTILE:

@@ -44,7 +44,10 @@ def tenant_issuers() -> Iterator[TenantIssuers]:
 def examination(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIssuers
 ) -> Iterator[Examination]:
-    """Each deployment in turn; after the last test of one, its bucket holds nothing that nobody allowed."""
+    """Each deployment in turn; after the last test of one, its bucket holds nothing that nobody allowed.
+
+    Nor do its logs hold a token, an API key or a signature (S19).
+    """
     mode: str = request.param
     process = DemoProcess(tmp_path_factory.mktemp(mode), limits=MODES[mode])
     with Wire() as wire:
@@ -54,7 +57,7 @@ def examination(
                 deployment.tenants.put(document)
             examiner = Examiner(deployment, wire, tenant_issuers.by_name)
             yield Examination(deployment, wire, examiner)
-            findings = examiner.look()
+            findings = examiner.look() + process.secrets_in_logs()
         finally:
             process.stop()
     assert not findings, "\n".join(findings)

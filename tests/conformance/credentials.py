@@ -210,6 +210,7 @@ INVALID: Final[Mapping[str, Maker]] = {
     "audience-extended": _from_issuer(lambda aud: f"{aud}.evil.example", "aud"),
     "audience-nested": _from_issuer(lambda aud: [[aud]], "aud"),
     "no-audience": _with(aud=None),
+    "longer-than-a-token": lambda _issuer, _tenant: _bearer("e" * 8193),
     "alg-none": _unsigned("none"),
     "alg-none-capital": _unsigned("None"),
     "alg-none-mixed": _unsigned("nOnE"),

@@ -24,6 +24,10 @@ READY_WITHIN: Final = 60.0
 """Seconds a demo may take to start on a busy machine."""
 
 
+_SECRET_WORDS: Final = ("X-Amz-Signature=", "Signature=", "eyJ", "ugk_")
+"""How a signed URL, a signed header, a JWT and an API key look."""
+
+
 class TenantDocuments:
     """The folder that a demo reads tenant documents from, at every request."""
 
@@ -112,6 +116,16 @@ class DemoProcess:
             )
         self._wait_until_ready(self._process)
         return self._describe()
+
+    def secrets_in_logs(self) -> list[str]:
+        """What a log of the demo's, or of anything in its directory, holds of tokens and signatures."""
+        logs = (self._log, *(self._data / "state").rglob("*.log"))
+        return [
+            f"{log.name} holds {word}"
+            for log in logs
+            for word in _SECRET_WORDS
+            if word in log.read_text(errors="replace")
+        ]
 
     def stop(self) -> None:
         """End the demo and everything it started."""

@@ -39,7 +39,7 @@ def _one_machine(examination: Examination) -> None:
         "/edge%00",
     ],
 )
-def test_a_path_beside_the_bases_stores_nothing(examination: Examination, path: str) -> None:
+def test_m21_a_path_beside_the_bases_stores_nothing(examination: Examination, path: str) -> None:
     """Only the bases, spelled exactly, are backends: no second spelling reaches one (M21)."""
     deployment = examination.deployment
     base = deployment.base("proxy")
@@ -58,7 +58,7 @@ def test_a_path_beside_the_bases_stores_nothing(examination: Examination, path: 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "globex.example:80", "[::1]:80"])
-def test_a_foreign_host_changes_nothing(examination: Examination, backend: str, host: str) -> None:
+def test_h04_t13_a_foreign_host_changes_nothing(examination: Examination, backend: str, host: str) -> None:
     """`Host` chooses no tenant, no bucket and no place to redirect to (H04, T13)."""
     deployment = examination.deployment
     base = deployment.base(backend)
@@ -79,7 +79,9 @@ def test_a_foreign_host_changes_nothing(examination: Examination, backend: str, 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("host", ["", "a:b:c", "a:zz", "@evil.example", "user@evil.example", "a b", "[::1", "a/b"])
-def test_a_malformed_host_is_never_a_defect(examination: Examination, backend: str, host: str) -> None:
+def test_h04_cve_2026_48710_a_malformed_host_is_never_a_defect(
+    examination: Examination, backend: str, host: str
+) -> None:
     """A `Host` that is none is refused or ignored, never a 5xx (H04, CVE-2026-48710 starlette<1.0.1)."""
     deployment = examination.deployment
     base = deployment.base(backend)

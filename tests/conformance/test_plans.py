@@ -131,7 +131,7 @@ def test_a_small_upload_is_a_put(planner: Planner, strategy: str | None) -> None
     assert planner.plan(strategy=strategy)["strategy"] == "put"
 
 
-def test_a_create_only_plan_is_good_once(planner: Planner) -> None:
+def test_s11_m07_a_create_only_plan_is_good_once(planner: Planner) -> None:
     """The second use of a URL is refused by S3 and the first bytes stay."""
     plan = planner.plan()
     planner.enact(plan)
@@ -142,7 +142,7 @@ def test_a_create_only_plan_is_good_once(planner: Planner) -> None:
 
 
 @pytest.mark.parametrize("algorithm", sorted(checksums.DIGESTS))
-def test_every_algorithm_is_signed_and_verified(planner: Planner, algorithm: str) -> None:
+def test_s15_every_algorithm_is_signed_and_verified(planner: Planner, algorithm: str) -> None:
     """Other bytes of the same length are refused by S3, whatever the algorithm."""
     plan = planner.plan(checksum={"algorithm": algorithm, "value": checksums.value(algorithm, BODY)})
 
@@ -174,7 +174,7 @@ def test_every_algorithm_is_signed_and_verified(planner: Planner, algorithm: str
         ({"x_amz_storage_class": "GLACIER"}, BODY),
     ],
 )
-def test_s3_holds_the_client_to_the_plan(planner: Planner, changes: dict[str, str | None], body: bytes) -> None:
+def test_s09_m08_s3_holds_the_client_to_the_plan(planner: Planner, changes: dict[str, str | None], body: bytes) -> None:
     """Another length, another or a missing header, or one more: refused by S3, and nothing stored (S09)."""
     plan = planner.plan()
 
@@ -188,7 +188,7 @@ def test_s3_holds_the_client_to_the_plan(planner: Planner, changes: dict[str, st
     ("old", "new"),
     [("/acme/", "/globex/"), ("a.txt", "b.txt"), ("X-Amz-Expires=", "X-Amz-Expires=1"), ("?", "?acl&")],
 )
-def test_a_changed_url_is_refused_by_s3(planner: Planner, old: str, new: str) -> None:
+def test_s08_s09_a_changed_url_is_refused_by_s3(planner: Planner, old: str, new: str) -> None:
     """Neither another key nor another life can be had out of a URL."""
     plan = planner.plan()
 
@@ -238,7 +238,7 @@ def test_a_changed_url_is_refused_by_s3(planner: Planner, old: str, new: str) ->
         ),
     ],
 )
-def test_a_plan_is_refused_as_a_put_is(
+def test_h12_h19_a_plan_is_refused_as_a_put_is(
     planner: Planner, tenant: str, credential: str, changes: dict[str, Any], code: str
 ) -> None:
     """The same problems in the same words, and no plan."""
@@ -262,7 +262,7 @@ def test_a_plan_is_refused_as_a_put_is(
         b"[" * 100_000,
     ],
 )
-def test_a_body_that_is_no_plan_is_refused(planner: Planner, body: bytes) -> None:
+def test_h17_a_body_that_is_no_plan_is_refused(planner: Planner, body: bytes) -> None:
     """Strict JSON (H17): every fault is `request-invalid`, or too large, never a 500."""
     trace = planner.post(body)
 
