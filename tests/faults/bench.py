@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from edge_auth.handler import make_handler
@@ -40,6 +39,7 @@ from presigner.sealing import KEY_BYTES, Sealer
 from tests.faults.bucket import Bucket
 from tests.faults.client import PATIENCE, Answer, Client
 from tests.faults.tcp import TASKS, FaultProxy, through
+from tests.processes import children
 
 CARRIERS: Final = ("proxy", "edge")
 """The backends through which the bytes go."""
@@ -283,12 +283,10 @@ def nothing_left() -> Iterator[None]:
 
 def census() -> dict[str, object]:
     """What this process holds: its threads, open descriptors (what each one is), and children."""
-    own = Path("/proc/self")
-    children = [pid for task in (own / "task").iterdir() for pid in (task / "children").read_text().split()]
     return {
         "threads": sorted(str(thread.ident) for thread in threading.enumerate()),
         "descriptors": sorted(_descriptors()),
-        "children": len(children),
+        "children": len(children("self")),
     }
 
 

@@ -31,6 +31,7 @@ from gateway.local.ports import choose
 from gateway.storage.sigv4 import Credentials
 from tests.faults.bucket import Bucket
 from tests.faults.client import Client, sha256
+from tests.processes import children
 
 BACKENDS: Final = ("proxy", "presigned", "edge")
 VICTIMS: Final = ("gateway", "s3", "both", "nobody")
@@ -103,9 +104,7 @@ class Demo:
         """The process id of its S3, its only child."""
         if self.process is None:
             return None
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        children = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-        return int(children[0]) if children else None
+        return next(iter(children(self.process.pid)), None)
 
     async def ready(self) -> None:
         """Wait until `/readyz` says 200."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import children
+
 COMMAND = Path(sys.executable).parent / "upload-gateway"
 
 
@@ -39,16 +41,6 @@ def running(data: Path) -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)
-
-
-def children(pid: int) -> list[int]:
-    """The live processes whose parent is `pid`."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] + [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        if task.name != str(pid)
-        for child in (task / "children").read_text().split()
-    ]
 
 
 def gone(pid: int) -> bool:
