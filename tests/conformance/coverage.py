@@ -25,6 +25,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "T02": (f"{_IDENTITY}verifier.py::test_a_public_key_is_never_a_secret",),
     "T03": (f"{_IDENTITY}verifier.py::test_headers_are_judged",),
     "T04": (f"{_IDENTITY}wycheproof.py::test_every_signature_is_decided_as_the_file_says",),
+    "T05": ("conformance/test_tenants.py::test_t05_nothing_is_fetched_from_where_a_header_says",),
     "T06": (f"{_IDENTITY}verifier.py::test_headers_are_judged",),
     "T07": (
         f"{_IDENTITY}binding.py::test_the_leeway_is_what_was_configured_and_a_minute_at_most",
@@ -175,7 +176,6 @@ _PACKAGES: Final = "the packages for AWS and their templates"
 _OPERATIONS: Final = "operations (logs, metrics, switches)"
 
 NOT_YET: Final[Mapping[str, str]] = {
-    "T05": "That nothing is fetched shows in the refusal; no listener counts it.",
     "T11": f"Admin, list and delete: {_ADMIN} and {_PLANS}.",
     "T12": f"Access to earlier uploads: {_PLANS}.",
     "T19": f"An admin's PUT of keys: {_ADMIN} takes none so far.",

@@ -71,12 +71,13 @@ class TenantIssuers:
     """Three identity providers that belong to tenants, behind one port of loopback; a context manager.
 
     `bound` is one tenant's and names no tenant; `pooled` is two tenants', who tell theirs by the claim `org`; `pool`
-    is of kind `cognito`.
+    is of kind `cognito`. `asked` are the paths that anybody asked for.
     """
 
     def __init__(self) -> None:
         self._documents: dict[str, bytes] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._documents))
+        self.asked: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._documents, self.asked))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="tenants' issuers")
         self.by_name: Mapping[str, KeyIssuer] = {
             "bound": self._issuer("bound", aud=AUDIENCE),
@@ -112,9 +113,10 @@ class TenantIssuers:
         )
 
 
-def _handler(documents: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
+def _handler(documents: Mapping[str, bytes], asked: list[str]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             body = documents.get(self.path, b"{}")
             self.send_response(200 if self.path in documents else 404)
             self.send_header("Content-Type", "application/json")

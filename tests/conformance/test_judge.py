@@ -50,3 +50,30 @@ def test_a_wrong_outcome_is_a_finding_on_every_backend(examination: Examination,
 
     objections = [finding for finding in findings if word in finding]
     assert len(objections) >= len(case.backends), findings
+
+
+def test_another_carrier_than_the_preferred_is_a_finding(examination: Examination) -> None:
+    """Who carried an upload through `/files` is seen in its answer, whoever it was."""
+    tenants = examination.deployment.tenants
+    if tenants is None:
+        pytest.skip("this deployment takes no tenants but the contract's two")
+    case = Case(id="carrier", rows=(), tenant="judged", expect=Stored(name="{u}/a.txt"), backends=("files",))
+    seen = {}
+    for backend in ("proxy", "presigned", "edge"):
+        tenants.put({"version": 1, "tenant": "judged", "types": {"*/*": []}, "overwrite": True, "backends": [backend]})
+        seen[backend] = examination.examiner.examine(case)
+    tenants.remove("judged")
+
+    assert seen["edge"] == []
+    assert any("instead of edge" in finding for finding in seen["proxy"])
+    assert any("a redirect where none belongs" in finding for finding in seen["presigned"])
+
+
+def test_a_key_of_another_shape_is_a_finding(examination: Examination) -> None:
+    """A date or an id that should be in a key and is not there is missed on every backend."""
+    wrong = Stored(name="{u}/a.txt", key="acme/{date}/{u}/a.txt")
+
+    findings = examination.examiner.examine(Case(id="shape", rows=(), expect=wrong))
+
+    assert len([finding for finding in findings if "one key like" in finding]) >= len(("proxy", "presigned", "edge"))
+    assert any("stored although it must not be" in finding for finding in examination.examiner.look())

@@ -15,6 +15,7 @@ from tests.conformance.conftest import Examination
 from tests.conformance.credentials import MAKERS
 from tests.conformance.deployment import BACKENDS, Tenants
 from tests.conformance.examiner import build_request
+from tests.conformance.issuers import TenantIssuers
 from tests.conformance.wire import Trace
 
 DOCUMENT: Mapping[str, Any] = {"version": 1, "tenant": "changing", "types": {"*/*": []}, "overwrite": True}
@@ -138,3 +139,26 @@ def test_f04_two_uploads_of_one_name_never_meet(examination: Examination, backen
     made = _keys(examination, lambda: [examination.wire.follow(base.origin, request) for _ in range(3)], tenant)
 
     assert len(made) == 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("member", ["jku", "x5u"])
+def test_t05_nothing_is_fetched_from_where_a_header_says(
+    examination: Examination, tenant_issuers: TenantIssuers, backend: str, member: str
+) -> None:
+    """A token that sends the gateway for its key is refused, and nobody comes to ask for one."""
+    deployment = examination.deployment
+    base = deployment.base(backend)
+    assert base is not None
+    canary = tenant_issuers.url(f"canary-{uuid.uuid4().hex}")
+    stranger = tenant_issuers.by_name["bound"]
+    token = stranger.sign(deployment.issuer.claims("acme"), kid="theirs", **{member: canary})
+    case = Case(id="canary", rows=(), expect=STORED)
+    request = build_request(case, base, uuid.uuid4().hex[:8], (("Authorization", f"Bearer {token}"),))
+
+    trace = examination.wire.follow(base.origin, request)
+
+    # Under AWS's limits the proxy's 401 is a 403 that says so.
+    assert trace.last.status in {401, 403}
+    assert b"token-invalid" in trace.last.body
+    assert [path for path in tenant_issuers.asked if canary.endswith(path)] == []
