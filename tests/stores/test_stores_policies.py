@@ -135,6 +135,14 @@ def test_believers_follow_the_documents_in_force(stores: Stores) -> None:
     assert stores.policies.believers("https://other.example.com") == ()
 
 
+def test_every_believer_is_found_however_many(stores: Stores) -> None:
+    """Also those beyond one page of the store's."""
+    names = [f"tenant-{number:03d}" for number in range(105)]
+    for name in names:
+        stores.policies.create(name, _document(name, issuers=[{"issuer": ISSUER}]), _change())
+    assert stores.policies.believers(ISSUER) == tuple(names)
+
+
 def test_of_many_changes_at_once_every_accepted_one_is_in_the_history(place: Place) -> None:
     """Each of 100 writers repeats until its change is accepted: 100 versions, and none lost."""
     made = place.open().policies.create("acme", _document(), _change())

@@ -6,7 +6,7 @@ from typing import Any, Final
 from gateway.tenants.dynamodb.table import Conflict as InTheWay
 from gateway.tenants.dynamodb.table import Item, Table, deleting, putting
 from gateway.tenants.identifiers import digest
-from gateway.tenants.pages import Page, number_cursor, page_size
+from gateway.tenants.pages import MAX_PAGE, Page, number_cursor, page_size
 from gateway.tenants.policies import Change, Conflict, PolicyVersion, issuers_of, next_version
 
 _MOST_INDEXED: Final = 96
@@ -66,10 +66,15 @@ class DynamoPolicies:
 
     def believers(self, issuer: str) -> tuple[str, ...]:
         """The tenants whose document in force names this issuer."""
-        values = {":pk": f"issuer#{digest(issuer)}"}
-        found, _ = self._table.query("pk = :pk", values, limit=100)
-        versions = self._in_force([item["sk"] for item in found])
-        return tuple(each.tenant for each in versions if issuer in issuers_of(each.document))
+        believing: list[str] = []
+        after, more = " ", True
+        while more:
+            values = {":pk": f"issuer#{digest(issuer)}", ":after": after}
+            found, more = self._table.query("pk = :pk AND sk > :after", values, limit=MAX_PAGE)
+            versions = self._in_force([item["sk"] for item in found])
+            believing += [each.tenant for each in versions if issuer in issuers_of(each.document)]
+            after = found[-1]["sk"] if found else after
+        return tuple(believing)
 
     def _in_force(self, tenants: Sequence[str]) -> tuple[PolicyVersion, ...]:
         items = self._table.get_all([(f"policy#{tenant}", "now") for tenant in tenants])
