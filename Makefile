@@ -8,7 +8,7 @@ DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install demo test check lint types imports format requirements bench clean
+.PHONY: install demo test check format requirements clean
 
 install: $(STAMP)
 

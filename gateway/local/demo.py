@@ -1,6 +1,7 @@
 """`upload-gateway demo`: the whole product on one machine, as one process and the S3 it starts."""
 
 import asyncio
+import gc
 import importlib
 import logging
 import shlex
@@ -51,6 +52,9 @@ async def _main(options: DemoOptions, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _running(options, listener) as (described, failed):
         write_object(options.data / DEMO_FILE, described)
+        # What is there now lives as long as the process: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
         print(_welcome(options, described["url"]), flush=True)
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
