@@ -12,31 +12,35 @@ from edge_auth.handler import make_handler
 from gateway.admission import Admission
 from gateway.allowance import Allowance
 from gateway.asgi.wire import Application
+from gateway.identity.apikeys import ApiKeySource
 from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
 from gateway.identity.jwks import JwksCache
+from gateway.local.administration import DemoTenants, demo_admin, open_tenants
 from gateway.local.cloudfront import Distribution, OriginRequestPolicy
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.errors import DemoError
-from gateway.local.files import prepare, write_object, write_private
+from gateway.local.files import write_private
 from gateway.local.issuer import DevelopmentIssuer
 from gateway.policy.model import Backend
+from gateway.server.admin import AdminParts
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, request_id
+from gateway.server.observed import Observe
 from gateway.server.sweeper import sweep
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.objects import Objects
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Timeouts, Upstream
-from gateway.tenants.demo_documents import demo_documents
+from gateway.tenants.aside import Threads
 from gateway.tenants.errors import StoreError
-from gateway.tenants.folder import TenantFolder, TenantFolderError
+from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sqlite import Database, GroupCommit
-from gateway.tenants.stores import Stores, sqlite_stores
+from gateway.tenants.stores import sqlite_stores
 from presigner.sealing import KEY_BYTES, Sealer
 
-POLICY_LIFETIME: Final = 0.0
-"""Seconds that a policy is believed without a look at its file: a change is in force at once."""
+ADMIN_THREADS: Final = 4
+"""Threads for the admin API's calls, which wait for the disk."""
 
 
 @asynccontextmanager
@@ -55,6 +59,11 @@ async def gateway(
         objects = Objects(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
         sweeping = asyncio.ensure_future(sweep(stores.ledger, objects.size, aside, clock=time.time))
         stack.push_async_callback(_cancelled, sweeping)
+        beside = Threads(ADMIN_THREADS)
+        stack.push_async_callback(asyncio.to_thread, beside.close)
+        recent = RecentDecisions(stores.decisions)
+        stack.push_async_callback(asyncio.to_thread, recent.close)
+        tenants = open_tenants(data, stores)
         yield _composed(
             data=data,
             limits=Limits(limits),
@@ -62,7 +71,18 @@ async def gateway(
             issuer=issuer,
             endpoint=endpoint,
             upstream=upstream,
-            stores=stores,
+            tenants=tenants,
+            api_keys=stores.keys,
+            admin=demo_admin(
+                stores=stores,
+                database=database,
+                tenants=tenants,
+                issuer=issuer,
+                limits=Limits(limits),
+                recent=recent,
+                aside=beside,
+            ),
+            observe=recent.observe,
             allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
         )
 
@@ -80,14 +100,16 @@ def _composed(
     issuer: DevelopmentIssuer,
     endpoint: Endpoint,
     upstream: Upstream,
-    stores: Stores,
+    tenants: DemoTenants,
+    api_keys: ApiKeySource,
+    admin: AdminParts,
+    observe: Observe,
     allowance: Allowance,
 ) -> Application:
-    tenants = _tenants(data)
     authenticator = Authenticator(
         [issuer.rule()],
-        directory=tenants,
-        api_keys=stores.keys,
+        directory=tenants.policies,
+        api_keys=api_keys,
         jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)),
     )
     signer = Signer(store.identities.signer, store.region)
@@ -111,12 +133,12 @@ def _composed(
         return await upstream.reachable(endpoint.origin)
 
     async def policies_valid() -> bool:
-        return not tenants.faults
+        return not tenants.folder.faults
 
     return compose(
         Parts(
             authenticator=authenticator,
-            policies=tenants,
+            policies=tenants.policies,
             endpoint=endpoint,
             signer=signer,
             upstream=upstream,
@@ -125,29 +147,18 @@ def _composed(
             edge=edge,
             checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
             allowance=allowance,
+            admin=admin,
+            observe=observe,
         )
     )
 
 
 def _database(data: Path) -> Database:
-    """Where usage, reservations, rates and API keys are kept."""
+    """Where tenants, API keys, usage, reservations and rates are kept."""
     try:
         return Database(data / "gateway.sqlite")
     except StoreError as error:
         raise DemoError(f"The store {data / 'gateway.sqlite'} can't be used: {error}.") from error
-
-
-def _tenants(data: Path) -> TenantFolder:
-    """The folder of tenant documents, with the demo's two on the first start."""
-    folder = data / "tenants"
-    if not folder.exists():
-        prepare(folder)
-        for document in demo_documents():
-            write_object(folder / f"{document['tenant']}.json", document)
-    try:
-        return TenantFolder(folder, allow_private_issuers=True, lifetime=0.0, clock=time.monotonic)
-    except TenantFolderError as error:
-        raise DemoError(str(error)) from error
 
 
 def _sealing_key(data: Path) -> bytes:

@@ -15,11 +15,13 @@ from gateway.asgi.wire import Application, Scope
 from gateway.policy.model import Backend, Minted
 from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
+from gateway.server.admin import AdminParts, admin_routes
 from gateway.server.app import Gateway
 from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
 from gateway.server.files import FilesFront
 from gateway.server.http1 import EXTENSION
+from gateway.server.observed import Observe, ObservedAdmission
 from gateway.server.operations import Check, operations_routes
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
@@ -38,7 +40,8 @@ class Parts:
     """What a deployment brings: who verifies, where policies are, where the bucket is and who signs for it.
 
     `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
-    holds tenants to their quotas and rates; without one, tenants that have any are refused.
+    holds tenants to their quotas and rates; without one, tenants that have any are refused. Without `admin` there is no
+    admin API. `observe` is told of every decision.
     """
 
     authenticator: Authenticator
@@ -51,6 +54,8 @@ class Parts:
     edge: Callable[[Admission], Application]
     checks: Mapping[str, Check]
     allowance: Allowance | None = None
+    admin: AdminParts | None = None
+    observe: Observe | None = None
     clock: Callable[[], float] = time.time
 
 
@@ -66,8 +71,8 @@ def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
 
 
 def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
-    """The gateway: three backends, `/files`, the upload API and operations."""
-    admission = Admission(parts.authenticator, parts.policies, minting(parts.clock), parts.allowance)
+    """The gateway: three backends, `/files`, the upload API, the admin API and operations."""
+    admission = _admission(parts)
     presigner = Presigner(endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
     forwarder = Forwarder(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
     ways = carriages(parts.limits)
@@ -93,9 +98,17 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         [
             upload_routes(admission=admission, presigner=presigner, sealer=parts.sealer),
             operations_routes(parts.checks),
+            *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ]
     )
     return Gateway(
         mounts={**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files},
         fallback=WithRequestId(api, request_ids),
     )
+
+
+def _admission(parts: Parts) -> Admission:
+    mint = minting(parts.clock)
+    if parts.observe is None:
+        return Admission(parts.authenticator, parts.policies, mint, parts.allowance)
+    return ObservedAdmission(parts.authenticator, parts.policies, mint, parts.allowance, observe=parts.observe)

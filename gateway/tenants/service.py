@@ -70,6 +70,7 @@ class NothingKept:
     def get(self, tenant: str) -> Policy | None:
         """None."""
         del tenant
+        return None
 
     def issuers(self, issuer: str) -> tuple[tuple[TenantId, IssuerRule], ...]:
         """Nobody."""
@@ -110,6 +111,15 @@ class Tenant:
     created: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A version that was written, whether its tenant is new, and the keys that ended with it."""
+
+    version: PolicyVersion
+    created: bool = False
+    keys: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentSettings:
     """What the operator's settings say about documents.
@@ -135,8 +145,14 @@ class TenantService:
         clock: Callable[[], float],
         together: Together = plainly,
         kept: KeptPolicies | None = None,
+        on_change: Callable[[PolicyVersion], None] | None = None,
+        on_key_change: Callable[[str], None] | None = None,
     ) -> None:
-        """`directory` says who believes an issuer now, in the store and elsewhere; `clock` gives epoch seconds."""
+        """`directory` says who believes an issuer now, in the store and elsewhere; `clock` gives epoch seconds.
+
+        `on_change` is told of every version once it is in force, `on_key_change` the id of every key that ended with
+        its tenant: caches and publishers listen there.
+        """
         self._policies = policies
         self._keys = keys
         self._audit = audit
@@ -145,6 +161,8 @@ class TenantService:
         self._clock = clock
         self._together = together
         self._kept = kept or NothingKept()
+        self._on_change = on_change or (lambda _: None)
+        self._on_key_change = on_key_change or (lambda _: None)
 
     def list(self, *, limit: int, cursor: str | None = None) -> Page[Tenant]:
         """All tenants: those kept in files, then those of the store, each by id; raises `CursorError`.
@@ -190,14 +208,14 @@ class TenantService:
         if isinstance(policy, Refusal):
             return policy
 
-        def change() -> Tenant | Refusal:
+        def change() -> _Made | Refusal:
             current = self._policies.get(tenant)
             refused = unmet(condition, current)
             if refused is not None:
                 return refused
             return self._write(policy, current, "tenant.create" if current is None else "tenant.replace", operation)
 
-        return self._together(change)
+        return self._changed(change)
 
     def patch(self, tenant: str, patch: object, condition: Condition, operation: Operation) -> Tenant | Refusal:
         """Change a part of the document (`gateway.tenants.merge_patch`); faults point into what would be the result."""
@@ -221,7 +239,7 @@ class TenantService:
     def delete(self, tenant: str, condition: Condition, operation: Operation) -> Refusal | None:
         """End the tenant and all of its API keys, which would otherwise open a later tenant of its name."""
 
-        def change() -> Refusal | None:
+        def change() -> _Made | Refusal:
             current = self._policies.get(tenant)
             refused = self._writable(tenant) or _unmet_by(condition, current)
             if refused is not None or current is None:
@@ -229,11 +247,12 @@ class TenantService:
             made = self._policies.delete(tenant, current.etag, self._change(operation))
             if isinstance(made, Conflict):
                 return CHANGED
-            self._forget_keys(tenant)
+            keys = self._forget_keys(tenant)
             self._record("tenant.delete", tenant, made.version, operation)
-            return None
+            return _Made(made, keys=keys)
 
-        return self._together(change)
+        ended = self._changed(change)
+        return ended if isinstance(ended, Refusal) else None
 
     def history(self, tenant: str, *, limit: int, cursor: str | None = None) -> Page[PolicyVersion] | Refusal:
         """All versions, newest first, deletions too; a deleted tenant still has one. Raises `CursorError`."""
@@ -255,7 +274,7 @@ class TenantService:
         action: str,
         operation: Operation,
     ) -> Tenant | Refusal:
-        def change() -> Tenant | Refusal:
+        def change() -> _Made | Refusal:
             current = self._policies.get(tenant)
             refused = self._writable(tenant) or _unmet_by(condition, current)
             if refused is not None or current is None:
@@ -264,25 +283,36 @@ class TenantService:
             policy = wanted if isinstance(wanted, Refusal) else self._read(tenant, wanted)
             return policy if isinstance(policy, Refusal) else self._write(policy, current, action, operation)
 
-        return self._together(change)
+        return self._changed(change)
+
+    def _changed(self, change: Callable[[], _Made | Refusal]) -> Tenant | Refusal:
+        """The change made in one step, and told when it is in force."""
+        made = self._together(change)
+        if isinstance(made, Refusal):
+            return made
+        self._on_change(made.version)
+        for key in made.keys:
+            self._on_key_change(key)
+        return _tenant(made.version, created=made.created)
 
     def _write(
         self, policy: Policy, current: PolicyVersion | None, action: str, operation: Operation
-    ) -> Tenant | Refusal:
+    ) -> _Made | Refusal:
         """The next version, if the present one is still `current`."""
         shared = self._sharing_refusal(policy)
         if shared is not None:
             return shared
         document, change = render(policy), self._change(operation)
+        keys: tuple[str, ...] = ()
         if current is None:
-            self._forget_keys(policy.tenant)  # a crash may have left them, when a tenant of this name was deleted
+            keys = self._forget_keys(policy.tenant)  # a crash may have left them when a tenant of this name was deleted
             made = self._policies.create(policy.tenant, document, change)
         else:
             made = self._policies.replace(policy.tenant, current.etag, document, change)
         if isinstance(made, Conflict):
             return CHANGED
         self._record(action, policy.tenant, made.version, operation)
-        return _tenant(made, created=current is None)
+        return _Made(made, created=current is None, keys=keys)
 
     def _read(self, tenant: str, document: object) -> Policy | Refusal:
         """The policy of the document, which must be this tenant's."""
@@ -294,30 +324,30 @@ class TenantService:
                 return policy
         return invalid("The tenant's document is not valid.", *faults)
 
-    def _taken(self, policy: Policy) -> list[Fault]:
+    def _taken(self, policy: Policy) -> tuple[Fault, ...]:
         """The issuers that are the operator's own: a tenant's entry for one would never be asked."""
         own = {rule.issuer for rule in self._settings.shared_issuers}
-        return [
+        return tuple(
             Fault(f"/issuers/{index}/issuer", "this issuer is the operator's own, and no tenant's")
             for index, rule in enumerate(policy.issuers)
             if rule.issuer in own
-        ]
+        )
 
     def _sharing_refusal(self, policy: Policy) -> Refusal | None:
         """What is wrong with the issuers that other tenants name, too."""
         faults = [fault for index in range(len(policy.issuers)) for fault in self._sharing_faults(policy, index)]
         return invalid("The tenant's document is not valid.", *faults) if faults else None
 
-    def _sharing_faults(self, policy: Policy, index: int) -> list[Fault]:
+    def _sharing_faults(self, policy: Policy, index: int) -> tuple[Fault, ...]:
         rule = policy.issuers[index]
         others = tuple(entry for entry in self._directory.issuers(rule.issuer) if entry[0] != policy.tenant)
         careless = shared_without_claim((*others, (policy.tenant, rule)))
         if policy.tenant in careless:
             detail = "another tenant names this issuer too, so both must name the claim that tells whose a token is"
-            return [Fault(f"/issuers/{index}/tenant_claim", detail)]
+            return (Fault(f"/issuers/{index}/tenant_claim", detail),)
         if careless:
-            return [Fault(f"/issuers/{index}/issuer", "another tenant names this issuer for itself alone")]
-        return []
+            return (Fault(f"/issuers/{index}/issuer", "another tenant names this issuer for itself alone"),)
+        return ()
 
     def _writable(self, tenant: str) -> Refusal | None:
         if self._kept.get(tenant) is None:
@@ -335,9 +365,8 @@ class TenantService:
         document = render(policy)
         return Tenant(document=document, etag=f"file-{digest(json.dumps(document, sort_keys=True))[:16]}", version=0)
 
-    def _forget_keys(self, tenant: str) -> None:
-        for key in self._keys.list(tenant):
-            self._keys.revoke(tenant, key.id)
+    def _forget_keys(self, tenant: str) -> tuple[str, ...]:
+        return tuple(key.id for key in self._keys.list(tenant) if self._keys.revoke(tenant, key.id))
 
     def _change(self, operation: Operation) -> Change:
         return Change(at=self._clock(), by=operation.by, reason=operation.reason)
@@ -373,7 +402,14 @@ def _other_tenant(policy: Policy, tenant: str) -> list[Fault]:
 
 
 def _tenant(version: PolicyVersion, *, created: bool = False) -> Tenant:
-    return Tenant(document=version.document or {}, etag=version.etag, version=version.version, created=created)
+    return Tenant(document=_filled(version), etag=version.etag, version=version.version, created=created)
+
+
+def _filled(version: PolicyVersion) -> dict[str, Any]:
+    """The version's document in the contract's order, with the defaults that an older gateway did not know."""
+    document = version.document or {}
+    policy = parse(document, allow_private_issuers=True)
+    return render(policy) if isinstance(policy, Policy) else document
 
 
 def audited(operation: Operation, at: float, action: str, *, outcome: str = "changed", **known: Any) -> AuditRecord:

@@ -1,0 +1,143 @@
+"""What OpenAPI says of the admin API beside what FastAPI finds out: parameters, bodies, problems, examples."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
+from gateway.policy.problems import MEDIA_TYPE as PROBLEM
+from gateway.server.admin.models import ProblemBody
+from gateway.tenants.pages import MAX_PAGE
+
+Described = dict[str, Any]
+
+ETAG: Final = '"3-5d41402abc4b2a76"'
+
+LIMIT: Final[Described] = {
+    "name": "limit",
+    "in": "query",
+    "description": "The most items of the page.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
+}
+CURSOR: Final[Described] = {
+    "name": "cursor",
+    "in": "query",
+    "description": "The cursor that the page before answered.",
+    "schema": {"type": "string"},
+}
+DRY_RUN: Final[Described] = {
+    "name": "dry_run",
+    "in": "query",
+    "description": "Change nothing, and say which of the last decisions would differ.",
+    "schema": {"type": "boolean", "default": False},
+}
+REASON: Final[Described] = {
+    "name": "X-Change-Reason",
+    "in": "header",
+    "description": "Why, for the history and the audit: one line of UTF-8, or an RFC 8187 value (UTF-8''…).",
+    "schema": {"type": "string", "maxLength": 500},
+    "example": "Ticket 4711",
+}
+
+
+def if_match(*, required: bool = True) -> Described:
+    """The state that a change was made against."""
+    return {
+        "name": "If-Match",
+        "in": "header",
+        "required": required,
+        "description": "The tenant's etag, as GET answers it.",
+        "schema": {"type": "string", "pattern": '^"[!#-~]*"$'},
+        "example": ETAG,
+    }
+
+
+def if_none_match(description: str, schema: Described) -> Described:
+    """The state that there must not be."""
+    return {"name": "If-None-Match", "in": "header", "description": description, "schema": schema}
+
+
+CREATE_ONLY: Final = if_none_match("`*`: the tenant must not exist.", {"type": "string", "enum": ["*"]})
+UNLESS_SAME: Final = if_none_match("Answers 304 if the tenant still has this etag.", {"type": "string"})
+
+
+def parameters(*described: Described) -> Described:
+    """Of a call."""
+    return {"parameters": list(described)}
+
+
+def sent(model: type[BaseModel], media_type: str = "application/json") -> Described:
+    """The body of a call, its schema inline: what is sent has defaults where what is answered has none."""
+    schema = inlined(model)
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+def patch_sent() -> Described:
+    """The body of a PATCH: any part of a document."""
+    described = {"type": "object", "description": "A part of a tenant's document (RFC 7396); null restores a default."}
+    example = {"status": "suspended"}
+    content = {"application/merge-patch+json": {"schema": described, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def problems(*codes: Code) -> dict[int | str, Described]:
+    """The refusals of a call, beside those that every call of the admin API has."""
+    by_status: dict[int, list[Code]] = {}
+    for code in (*_EVERY_CALL, *codes):
+        by_status.setdefault(CATALOGUE[code][0], []).append(code)
+    return {status: _problem(status, several) for status, several in by_status.items()}
+
+
+_EVERY_CALL: Final = (
+    Code.TOKEN_MISSING,
+    Code.TOKEN_INVALID,
+    Code.TOKEN_EXPIRED,
+    Code.SCOPE_MISSING,
+    Code.REQUEST_INVALID,
+    Code.QUERY_NOT_ALLOWED,
+    Code.STORAGE_UNAVAILABLE,
+    Code.IDENTITY_UNAVAILABLE,
+)
+
+
+def _problem(status: int, codes: Iterable[Code]) -> Described:
+    codes = list(codes)
+    examples = {
+        code: {
+            "value": {
+                "type": TYPE_PREFIX + code,
+                "title": CATALOGUE[code][1],
+                "status": status,
+                "detail": CATALOGUE[code][1] + ".",
+                "instance": "6f1c2b9a5d3e4f70",
+            }
+        }
+        for code in codes
+    }
+    content = {PROBLEM: {"schema": inlined(ProblemBody), "examples": examples}}
+    return {"description": ", ".join(f"`{code}`" for code in codes), "content": content}
+
+
+def etag_header() -> Described:
+    """The header that answers with a tenant's document have."""
+    return {"headers": {"ETag": {"description": "For If-Match.", "schema": {"type": "string"}, "example": ETAG}}}
+
+
+def inlined(model: type[BaseModel]) -> Described:
+    """A model's schema with every reference replaced by what it refers to; ours refer to nothing twice over."""
+    schema = model.model_json_schema()
+    definitions: Described = schema.pop("$defs", {})
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [resolved(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            rest = {name: item for name, item in value.items() if name != "$ref"}
+            return {**resolved(definitions[value["$ref"].rpartition("/")[2]]), **rest}
+        return {name: resolved(item) for name, item in value.items()}
+
+    plain: Described = resolved(schema)
+    return plain

@@ -1,0 +1,299 @@
+"""The routes of the admin API: each reads strictly, asks the tenants' room beside the event loop, and answers."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from math import ceil
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from gateway.identity.errors import SourceUnavailableError
+from gateway.policy.model import Backend
+from gateway.policy.problems import Code, Fault, Refusal
+from gateway.server.admin import description as say
+from gateway.server.admin import incoming, models, outgoing
+from gateway.server.admin.access import operator_access
+from gateway.server.admin.parts import AdminParts
+from gateway.tenants.errors import CursorError, StoreUnavailableError
+from gateway.tenants.evaluation import OWN_MEMBERS, Question
+from gateway.tenants.service import Operation, invalid
+from gateway.tenants.tenant_keys import KeyRequest
+from presigner.problems import RefusedError
+
+BASE: Final = "/admin/tenants"
+_ONE: Final = BASE + "/{tenant}"
+
+Result = TypeVar("Result")
+TenantPath = Annotated[
+    str, Path(description="A tenant's id.", json_schema_extra={"pattern": models.TENANT_PATTERN}, examples=["acme"])
+]
+KeyPath = Annotated[str, Path(description="A key's id.", json_schema_extra={"pattern": "^[a-z2-7]{16}$"})]
+Routes = Callable[[APIRouter, AdminParts, Any], None]
+
+_CONDITIONAL: Final = (Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.PRECONDITION_FAILED, Code.PRECONDITION_REQUIRED)
+_TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}")
+_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,8192}")
+
+
+def admin_routes(parts: AdminParts) -> APIRouter:
+    """The routes below `/admin/tenants`; every one asks for an operator's token before it looks at anything else."""
+
+    async def on_refused(operation: Operation, code: Code) -> None:
+        await done(parts, lambda: parts.service.refused(operation, code))
+
+    access = operator_access(parts.authenticator, on_refused)
+    operator = Depends(access)
+    router = APIRouter(tags=["tenants"], dependencies=[operator])
+    for routes in (_listing, _reading, _writing, _history, _rollback, _insight, _keys):
+        routes(router, parts, operator)
+    return router
+
+
+async def done(parts: AdminParts, call: Callable[[], Result | Refusal]) -> Result:
+    """What `call` answers beside the event loop; a refusal and a store's failure become problems."""
+    try:
+        outcome = await parts.aside(call)
+    except (StoreUnavailableError, SourceUnavailableError) as error:
+        wait = max(1, ceil(error.retry_after))
+        detail = "The store of tenants does not answer; try again."
+        raise RefusedError(Refusal(code=Code.STORAGE_UNAVAILABLE, detail=detail, retry_after=wait)) from error
+    except CursorError as error:
+        raise incoming.refused("The cursor is not one of this listing.", "/query/cursor") from error
+    if isinstance(outcome, Refusal):
+        raise RefusedError(outcome)
+    return outcome
+
+
+def _listing(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
+    @router.get(
+        BASE,
+        response_model=models.TenantList,
+        responses=say.problems(),
+        openapi_extra=say.parameters(say.LIMIT, say.CURSOR),
+    )
+    async def list_tenants(request: Request) -> Response:
+        """All tenants, a page at a time: those kept in files first, each group by id."""
+        limit, cursor = incoming.page(request)
+        page = await done(parts, lambda: parts.service.list(limit=limit, cursor=cursor))
+        return outgoing.answer({"tenants": [tenant.document for tenant in page.items], "cursor": page.cursor})
+
+
+def _reading(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
+    @router.get(
+        _ONE,
+        response_model=models.TenantDocument,
+        responses={**say.problems(Code.NOT_FOUND), 200: say.etag_header(), 304: {"description": "Unchanged."}},
+        openapi_extra=say.parameters(say.UNLESS_SAME),
+    )
+    async def read_tenant(request: Request, tenant: TenantPath) -> Response:
+        """The document in force, with its defaults filled in."""
+        incoming.query(request)
+        found = await done(parts, lambda: parts.service.get(tenant))
+        if incoming.unchanged(request, found.etag):
+            return outgoing.answer(None, status=304, headers={"etag": f'"{found.etag}"'})
+        return outgoing.tenant_answer(found)
+
+
+def _writing(router: APIRouter, parts: AdminParts, operator: Any) -> None:
+    @router.put(
+        _ONE,
+        response_model=models.TenantDocument | models.DryRunBody,
+        responses={
+            **say.problems(
+                Code.METHOD_NOT_ALLOWED,
+                Code.SIZE_EXCEEDS_LIMIT,
+                Code.PRECONDITION_FAILED,
+                Code.PRECONDITION_REQUIRED,
+            ),
+            200: say.etag_header(),
+            201: {"model": models.TenantDocument, "description": "The tenant is new.", **say.etag_header()},
+        },
+        openapi_extra={
+            **say.parameters(say.DRY_RUN, say.if_match(required=False), say.CREATE_ONLY, say.REASON),
+            **say.sent(models.TenantDocument),
+        },
+    )
+    async def put_tenant(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+        """Put a document in force: a new tenant's, or with `If-Match` in the place of the one that is there."""
+        trying = incoming.dry_run(request)
+        condition = incoming.condition(request, creating=True)
+        document = await incoming.document(request)
+        if trying:
+            return outgoing.answer(
+                outgoing.preview_body(await done(parts, lambda: parts.insight.preview(tenant, document, condition)))
+            )
+        return outgoing.tenant_answer(
+            await done(parts, lambda: parts.service.put(tenant, document, condition, operation))
+        )
+
+    @router.patch(
+        _ONE,
+        response_model=models.TenantDocument,
+        responses={**say.problems(*_CONDITIONAL, Code.SIZE_EXCEEDS_LIMIT), 200: say.etag_header()},
+        openapi_extra={**say.parameters(say.if_match(), say.REASON), **say.patch_sent()},
+    )
+    async def patch_tenant(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+        """Change a part of the document (RFC 7396); pointers of faults are into what would be the result."""
+        incoming.query(request)
+        condition = incoming.condition(request)
+        patch = await incoming.document(request, incoming.MERGE_PATCH)
+        return outgoing.tenant_answer(
+            await done(parts, lambda: parts.service.patch(tenant, patch, condition, operation))
+        )
+
+    @router.delete(
+        _ONE,
+        status_code=204,
+        responses=say.problems(*_CONDITIONAL),
+        openapi_extra=say.parameters(say.if_match(), say.REASON),
+    )
+    async def delete_tenant(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+        """End the tenant and its API keys: every call of ours is refused from now on; its objects stay."""
+        incoming.query(request)
+        condition = incoming.condition(request)
+        await done(parts, lambda: parts.service.delete(tenant, condition, operation))
+        return outgoing.answer(None, status=204)
+
+
+def _history(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
+    @router.get(
+        _ONE + "/history",
+        response_model=models.History,
+        responses=say.problems(Code.NOT_FOUND),
+        openapi_extra=say.parameters(say.LIMIT, say.CURSOR),
+    )
+    async def read_history(request: Request, tenant: TenantPath) -> Response:
+        """Every version with who, when and why, newest first; a deleted tenant still has its history."""
+        limit, cursor = incoming.page(request)
+        page = await done(parts, lambda: parts.service.history(tenant, limit=limit, cursor=cursor))
+        versions = [outgoing.version_body(version) for version in page.items]
+        return outgoing.answer({"versions": versions, "cursor": page.cursor})
+
+
+def _rollback(router: APIRouter, parts: AdminParts, operator: Any) -> None:
+    @router.post(
+        _ONE + "/rollback",
+        response_model=models.TenantDocument,
+        responses={**say.problems(*_CONDITIONAL, Code.SIZE_EXCEEDS_LIMIT), 200: say.etag_header()},
+        openapi_extra={**say.parameters(say.if_match(), say.REASON), **say.sent(models.RollbackBody)},
+    )
+    async def roll_back(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+        """Put an earlier version's document in force again, as a new version."""
+        incoming.query(request)
+        condition = incoming.condition(request)
+        body = await incoming.body(request, models.RollbackBody)
+        return outgoing.tenant_answer(
+            await done(parts, lambda: parts.service.rollback(tenant, body.version, condition, operation))
+        )
+
+
+def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
+    @router.get(_ONE + "/usage", response_model=models.UsageBody, responses=say.problems(Code.NOT_FOUND))
+    async def read_usage(request: Request, tenant: TenantPath) -> Response:
+        """What the tenant has in S3 and what is reserved, beside its quota and rate."""
+        incoming.query(request)
+        return outgoing.answer(outgoing.usage_body(await done(parts, lambda: parts.insight.usage(tenant))))
+
+    @router.post(
+        _ONE + "/evaluate",
+        response_model=models.EvaluationBody,
+        responses=say.problems(Code.NOT_FOUND, Code.SIZE_EXCEEDS_LIMIT),
+        openapi_extra=say.sent(models.EvaluateBody),
+    )
+    async def evaluate(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+        """What would be decided on a request, and what every rule says; changes nothing."""
+        incoming.query(request)
+        asked = question(await incoming.body(request, models.EvaluateBody))
+        evaluation = await done(parts, lambda: parts.insight.evaluate(tenant, asked))
+        return outgoing.answer(outgoing.evaluation_body(evaluation, operation.request_id))
+
+
+def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
+    @router.get(_ONE + "/keys", response_model=models.KeyList, responses=say.problems(Code.NOT_FOUND))
+    async def list_keys(request: Request, tenant: TenantPath) -> Response:
+        """The tenant's API keys that were not revoked; never their secrets."""
+        incoming.query(request)
+        keys = await done(parts, lambda: parts.keys.list(tenant))
+        return outgoing.answer({"keys": [outgoing.key_body(key) for key in keys]})
+
+    @router.post(
+        _ONE + "/keys",
+        status_code=201,
+        response_model=models.CreatedKeyBody,
+        responses=say.problems(Code.NOT_FOUND, Code.SIZE_EXCEEDS_LIMIT),
+        openapi_extra={**say.parameters(say.REASON), **say.sent(models.CreateKeyBody)},
+    )
+    async def create_key(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+        """Make an API key; its secret is in this answer and never again."""
+        incoming.query(request)
+        wanted = key_request(await incoming.body(request, models.CreateKeyBody))
+        return outgoing.created_key_answer(await done(parts, lambda: parts.keys.create(tenant, wanted, operation)))
+
+    @router.delete(
+        _ONE + "/keys/{key}",
+        status_code=204,
+        responses=say.problems(Code.NOT_FOUND),
+        openapi_extra=say.parameters(say.REASON),
+    )
+    async def revoke_key(
+        request: Request, tenant: TenantPath, key: KeyPath, operation: Operation = operator
+    ) -> Response:
+        """End an API key."""
+        incoming.query(request)
+        await done(parts, lambda: parts.keys.revoke(tenant, key, operation))
+        return outgoing.answer(None, status=204)
+
+
+def question(body: models.EvaluateBody) -> Question:
+    """The question that a body asks; raises `RefusedError` for headers that no request could have."""
+    faults = [
+        Fault(f"/headers/{name.replace('~', '~0').replace('/', '~1')}", told)
+        for name, value in body.headers.items()
+        if (told := _header_fault(name, value)) is not None
+    ]
+    if body.content_type is not None and not _HEADER_VALUE.fullmatch(body.content_type):
+        faults.append(Fault("/content_type", "a header's value has no control characters"))
+    if faults:
+        raise RefusedError(invalid("The request's body is not valid.", *faults))
+    return Question(
+        backend=Backend(body.backend),
+        name=body.name,
+        size=body.size,
+        content_type=body.content_type,
+        headers=tuple(body.headers.items()),
+        claims=body.claims,
+    )
+
+
+def _header_fault(name: str, value: str) -> str | None:
+    if not _TOKEN_CHARACTERS.fullmatch(name):
+        return "this is no header's name"
+    if name.lower() in OWN_MEMBERS:
+        return "say this with size, content_type or claims"
+    return None if _HEADER_VALUE.fullmatch(value) else "a header's value has no control characters"
+
+
+def key_request(body: models.CreateKeyBody) -> KeyRequest:
+    """The key that a body asks for; raises `RefusedError` for a time that is none."""
+    expires_at = None
+    if body.expires_at is not None:
+        expires_at = _seconds(body.expires_at)
+        if expires_at is None:
+            raise incoming.refused(
+                "The request's body is not valid.", "/expires_at", "this must be RFC 3339 with a zone"
+            )
+    return KeyRequest(name=body.name, scopes=tuple(body.scopes), expires_at=expires_at, name_prefix=body.name_prefix)
+
+
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _seconds(text: str) -> float | None:
+    """The epoch seconds of an RFC 3339 time; None where it is none."""
+    if not _RFC_3339.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        return None
