@@ -62,6 +62,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "F02": ("content/test_content_corpus.py::test_f02_every_other_fixture_is_refused_under_a_type_of_the_demo",),
     "F04": ("conformance/test_tenants.py::test_f04_two_uploads_of_one_name_never_meet",),
     "F12": (
+        "conformance/test_tenants.py::test_f12_h18_a_limit_is_reached_on_every_backend",
         "stores/test_stores_ledger.py::test_two_hundred_reservations_of_four_processes_for_fifty_places",
         "unit/test_allowance.py::test_room_is_kept_while_an_upload_is_under_way_and_given_back_when_it_fails",
     ),
@@ -114,7 +115,10 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "conformance/test_plans.py::test_h17_a_body_that_is_no_plan_is_refused",
         "unit/test_document.py::test_what_is_no_strict_json_is_a_fault",
     ),
-    "H18": ("stores/test_stores_rate.py::test_of_many_times_the_load_exactly_the_budget_is_admitted",),
+    "H18": (
+        "conformance/test_tenants.py::test_f12_h18_a_limit_is_reached_on_every_backend",
+        "stores/test_stores_rate.py::test_of_many_times_the_load_exactly_the_budget_is_admitted",
+    ),
     "H19": (
         "conformance/examiner.py::refusal_findings",
         "conformance/test_plans.py::test_h12_h19_a_plan_is_refused_as_a_put_is",
@@ -124,7 +128,10 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "conformance/test_plans.py::test_s09_m08_s3_holds_the_client_to_the_plan",
         "faults/test_client_faults.py::test_a_body_longer_than_declared_is_the_declared_one_and_a_request_that_is_none",
     ),
-    "M10": ("stores/test_stores_ledger.py::test_two_hundred_reservations_of_four_processes_for_fifty_places",),
+    "M10": (
+        "conformance/test_tenants.py::test_f12_h18_a_limit_is_reached_on_every_backend",
+        "stores/test_stores_ledger.py::test_two_hundred_reservations_of_four_processes_for_fifty_places",
+    ),
     "M12": ("stores/test_stores_audit.py::test_no_change_of_one_character_goes_unseen",),
     "M13": (f"{_IDENTITY}fetch.py::test_a_name_that_resolves_to_loopback_is_refused",),
     "M14": ("faults/test_clock_and_limits.py::test_a_gateway_whose_clock_is_wrong_believes_no_token",),

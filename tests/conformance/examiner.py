@@ -56,6 +56,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "object-exists": 412,
     "precondition-required": 428,
     "request-too-long": 431,
+    "rate-limited": 429,
+    "quota-exceeded": 429,
 }
 """Problem code to status, as section 4 of the contract has it."""
 
@@ -370,6 +372,8 @@ def _problem_findings(expect: Refused, answer: Response, *, only_403: bool) -> I
         yield f"limit {problem.get('limit')!r}, expected {expect.limit}"
     if expect.advice is not None and expect.advice not in str(problem.get("detail")):
         yield f"no advice of {expect.advice!r} in {problem.get('detail')!r}"
+    if code == "rate-limited" and not (answer.header("retry-after") or "").isdecimal():
+        yield "rate-limited without Retry-After in seconds"
     if code == "request-invalid" and "errors" not in problem:
         yield "request-invalid without errors"
     if answer.status == 401:

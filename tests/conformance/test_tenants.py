@@ -103,6 +103,36 @@ def _asked(examination: Examination, tenant: str, backend: str) -> Trace:
     return trace
 
 
+@pytest.mark.parametrize("backend", [*BACKENDS, "files"])
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ({"rate": {"per_second": 0.0001, "burst": 2, "per": "tenant"}}, "rate-limited"),
+        ({"rate": {"per_second": 0.0001, "burst": 2, "per": "subject"}}, "rate-limited"),
+        ({"quota": {"objects": 2, "bytes": None}}, "quota-exceeded"),
+        ({"quota": {"objects": None, "bytes": 25}}, "quota-exceeded"),
+    ],
+    ids=["rate", "rate-of-a-subject", "objects", "bytes"],
+)
+def test_f12_h18_a_limit_is_reached_on_every_backend(
+    examination: Examination, tenants: Tenants, backend: str, limit: dict[str, Any], code: str
+) -> None:
+    """Two uploads find room, the third does not, and nothing of it is stored."""
+    tenant = f"paced-{uuid.uuid4().hex[:8]}"
+    tenants.put({**DOCUMENT, "tenant": tenant, **limit})
+    case = Case(id="limited", rows=(), tenant=tenant, expect=STORED, backends=(backend,))
+    refusal = Case(id="limited", rows=(), tenant=tenant, expect=refused(code), backends=(backend,))
+
+    findings = [
+        *examination.examiner.examine(case),
+        *examination.examiner.examine(case),
+        *examination.examiner.examine(refusal),
+    ]
+    tenants.remove(tenant)
+
+    assert findings == []
+
+
 @pytest.mark.parametrize(("tenant", "seconds"), [("brief", 60), ("lasting", 3600), ("acme", 900)])
 def test_s08_a_url_lives_as_long_as_the_policy_says(examination: Examination, tenant: str, seconds: int) -> None:
     """`X-Amz-Expires` is the tenant's `url_lifetime`, 900 where it says none."""
