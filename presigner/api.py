@@ -1,24 +1,28 @@
 """The upload API over HTTP (FastAPI): plans for clients that agree first and send afterwards."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from gateway.admission import Admission
+from gateway.allowance import Caller
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.policy.strict_json import loads
+from presigner.idempotency import Replays, idempotency_key
 from presigner.plans import CreateUpload, PlanBody, faults, intent, put_plan
 from presigner.problems import RefusedError, invalid_body
 from presigner.redirect import Presigner
 from presigner.sealing import Sealer
 
+Outcome = TypeVar("Outcome")
+
 BODY_LIMIT = 65_536
 """The most bytes of a plan's request."""
 
 
-def upload_routes(*, admission: Admission, presigner: Presigner, sealer: Sealer) -> APIRouter:
-    """The routes of `/uploads`."""
+def upload_routes(*, admission: Admission, presigner: Presigner, sealer: Sealer, replays: Replays | None) -> APIRouter:
+    """The routes of `/uploads`; without `replays` an `Idempotency-Key` is refused rather than ignored."""
     router = APIRouter(tags=["uploads"])
 
     @router.post(
@@ -32,22 +36,43 @@ def upload_routes(*, admission: Admission, presigner: Presigner, sealer: Sealer)
         if request.url.query:
             raise RefusedError(Refusal(code=Code.QUERY_NOT_ALLOWED, detail="POST /uploads has no query string."))
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
-        caller = await admission.caller(headers)
-        if isinstance(caller, Refusal):
-            raise RefusedError(caller)
+        caller = granted(await admission.caller(headers))
+        key = granted(idempotency_key(headers))
         body = parse_body(await read_body(request))
         if found := faults(body, caller.policy):
             raise RefusedError(invalid_body(*found))
-        admitted = await admission.reserve(caller, admission.judge(caller, intent(body, admission.minted())))
-        if isinstance(admitted, Refusal):
-            raise RefusedError(admitted)
-        plan = put_plan(admitted.grant, presigner, sealer)
-        if isinstance(plan, Refusal):
-            await admitted.room.released()
-            raise RefusedError(plan)
-        return plan
+
+        async def plan() -> dict[str, Any] | Refusal:
+            return await planned(admission, caller, body, presigner=presigner, sealer=sealer)
+
+        if key is None:
+            return granted(await plan())
+        if replays is None:
+            raise RefusedError(invalid_body(Fault("/headers/idempotency-key", "This gateway remembers no keys.")))
+        return granted(await replays.once(caller.principal, key, body.model_dump(), plan))
 
     return router
+
+
+async def planned(
+    admission: Admission, caller: Caller, body: CreateUpload, *, presigner: Presigner, sealer: Sealer
+) -> dict[str, Any] | Refusal:
+    """The plan for a body that is well formed, or why there is none; what was reserved for none is given back."""
+    decision = admission.judge(caller, intent(body, admission.minted()))
+    admitted = await admission.reserve(caller, decision)
+    if isinstance(admitted, Refusal):
+        return admitted
+    plan = put_plan(admitted.grant, presigner, sealer)
+    if isinstance(plan, Refusal):
+        await admitted.room.released()
+    return plan
+
+
+def granted(outcome: Outcome | Refusal) -> Outcome:
+    """What is no refusal; a refusal is raised as `RefusedError`."""
+    if isinstance(outcome, Refusal):
+        raise RefusedError(outcome)
+    return outcome
 
 
 async def read_body(request: Request) -> bytes:

@@ -37,6 +37,7 @@ from gateway.tenants.errors import StoreError
 from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sqlite import Database, GroupCommit
 from gateway.tenants.stores import sqlite_stores
+from presigner.idempotency import Replays
 from presigner.sealing import KEY_BYTES, Sealer
 
 ADMIN_THREADS: Final = 4
@@ -84,6 +85,9 @@ async def gateway(
             ),
             observe=recent.observe,
             allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
+            replays=Replays(
+                store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
+            ),
         )
 
 
@@ -105,6 +109,7 @@ def _composed(
     admin: AdminParts,
     observe: Observe,
     allowance: Allowance,
+    replays: Replays,
 ) -> Application:
     authenticator = Authenticator(
         [issuer.rule()],
@@ -147,6 +152,7 @@ def _composed(
             edge=edge,
             checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
             allowance=allowance,
+            replays=replays,
             admin=admin,
             observe=observe,
         )
@@ -155,10 +161,12 @@ def _composed(
 
 def _database(data: Path) -> Database:
     """Where tenants, API keys, usage, reservations and rates are kept."""
+    path = data / "gateway.sqlite"
     try:
-        return Database(data / "gateway.sqlite")
-    except StoreError as error:
-        raise DemoError(f"The store {data / 'gateway.sqlite'} can't be used: {error}.") from error
+        path.touch(mode=0o600)  # SQLite gives its other files the same mode
+        return Database(path)
+    except (StoreError, OSError) as error:
+        raise DemoError(f"The store {path} can't be used: {error}.") from error
 
 
 def _sealing_key(data: Path) -> bytes:

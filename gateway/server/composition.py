@@ -29,6 +29,7 @@ from gateway.storage.upstream import Upstream
 from gateway.tenants.protocol import PolicySource
 from presigner.api import upload_routes
 from presigner.application import create_application
+from presigner.idempotency import Replays
 from presigner.redirect import Presigner
 from presigner.sealing import Sealer
 
@@ -40,8 +41,8 @@ class Parts:
     """What a deployment brings: who verifies, where policies are, where the bucket is and who signs for it.
 
     `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
-    holds tenants to their quotas and rates; without one, tenants that have any are refused. Without `admin` there is no
-    admin API. `observe` is told of every decision.
+    holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
+    idempotency keys. Without `admin` there is no admin API. `observe` is told of every decision.
     """
 
     authenticator: Authenticator
@@ -54,6 +55,7 @@ class Parts:
     edge: Callable[[Admission], Application]
     checks: Mapping[str, Check]
     allowance: Allowance | None = None
+    replays: Replays | None = None
     admin: AdminParts | None = None
     observe: Observe | None = None
     clock: Callable[[], float] = time.time
@@ -96,7 +98,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)
     api = create_application(
         [
-            upload_routes(admission=admission, presigner=presigner, sealer=parts.sealer),
+            upload_routes(admission=admission, presigner=presigner, sealer=parts.sealer, replays=parts.replays),
             operations_routes(parts.checks),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ]
