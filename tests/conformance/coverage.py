@@ -109,7 +109,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "H10": ("stores/test_stores_policies.py::test_replacing_needs_the_present_etag",),
     "H11": ("stores/test_stores_audit.py::test_lines_are_canonical_json_of_what_is_known",),
     "H12": ("http/test_http_behaviour.py::test_defect_of_the_application_is_an_opaque_500",),
-    "H14": ("conformance/examiner.py::_redirect_findings",),
+    "H14": ("conformance/findings.py::_redirect_findings",),
     "H16": (f"{_IDENTITY}fetch.py::test_a_server_proves_its_name",),
     "H17": (
         "conformance/test_plans.py::test_h17_a_body_that_is_no_plan_is_refused",
@@ -120,7 +120,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "stores/test_stores_rate.py::test_of_many_times_the_load_exactly_the_budget_is_admitted",
     ),
     "H19": (
-        "conformance/examiner.py::refusal_findings",
+        "conformance/findings.py::refusal_findings",
         "conformance/test_plans.py::test_h12_h19_a_plan_is_refused_as_a_put_is",
     ),
     "M05": (f"{_IDENTITY}jwks.py::test_a_rotation_during_a_flood_is_seen_after_the_cooldown",),
@@ -143,7 +143,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "conformance/test_addresses.py::test_m21_a_path_beside_the_bases_stores_nothing",
         "conformance/test_generated.py::test_names_mean_the_same_everywhere",
     ),
-    "M25": ("conformance/conftest.py::examination", "conformance/examiner.py::refusal_findings"),
+    "M25": ("conformance/conftest.py::examination", "conformance/findings.py::refusal_findings"),
     "CVE-2025-45768 PyJWT": (f"{_IDENTITY}verifier.py::test_a_public_key_is_never_a_secret",),
     "CVE-2026-48522 PyJWT<2.13": (f"{_IDENTITY}fetch.py::test_only_plain_https_addresses_are_fetched",),
     "CVE-2026-48524 PyJWT<2.13": (

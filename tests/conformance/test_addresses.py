@@ -8,7 +8,8 @@ from tests.conformance.case import Case, Refused, Stored
 from tests.conformance.conftest import Examination
 from tests.conformance.credentials import MAKERS
 from tests.conformance.deployment import BACKENDS
-from tests.conformance.examiner import build_request, refusal_findings
+from tests.conformance.examiner import build_request
+from tests.conformance.findings import refusal_findings
 from tests.conformance.wire import Hop, Trace
 
 UPLOAD = Case(id="address", rows=("H04",), expect=Stored(name="{u}/a.txt"))

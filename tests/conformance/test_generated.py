@@ -24,7 +24,7 @@ from tests.conformance.cases_headers import hostile_members
 from tests.conformance.conftest import Examination
 from tests.conformance.credentials import MAKERS
 from tests.conformance.deployment import BACKENDS, Base
-from tests.conformance.examiner import PROBLEM
+from tests.conformance.findings import PROBLEM
 from tests.conformance.wire import Pipeline, Request, Response, redirected
 
 # The prediction is the machine's own; AWS's limits have their table.

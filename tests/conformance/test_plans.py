@@ -12,7 +12,7 @@ from tests.conformance import checksums, samples
 from tests.conformance.case import Refused
 from tests.conformance.conftest import Examination
 from tests.conformance.credentials import MAKERS
-from tests.conformance.examiner import refusal_findings
+from tests.conformance.findings import refusal_findings
 from tests.conformance.wire import Hop, Origin, Request, Response, Trace
 
 BODY = samples.TEXT

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conformance.case import Refused
-from tests.conformance.examiner import refusal_findings
+from tests.conformance.findings import refusal_findings
 from tests.conformance.wire import Hop, Origin, Request, Response, Trace, Wire, WireError
 
 UPLOAD = Request(
