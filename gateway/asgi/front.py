@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
-from gateway.admission import Admission
+from gateway.admission import Admission, Admitted
 from gateway.allowance import Room
 from gateway.asgi.wire import (
     Receive,
@@ -17,7 +17,7 @@ from gateway.asgi.wire import (
     stamped,
     with_headers,
 )
-from gateway.intake import METHODS, RawRequest, is_preflight
+from gateway.intake import METHODS, is_preflight
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage
 from gateway.policy.problems import Refusal
@@ -26,8 +26,8 @@ from gateway.storage.upstream import BodyAbortedError
 RequestIds = Callable[[Scope], str]
 """The id of a request: the one its server gave it, or a fresh one."""
 
-Render = Callable[[Reply | Refusal, str], Reply]
-"""Turns a backend's answer or a refusal, with the request's id, into a reply."""
+Refuse = Callable[[Refusal, str], Reply]
+"""Renders a refusal of admission, with the request's id; what S3 refuses later is rendered as a problem always."""
 
 PREFLIGHT = Reply(status=204, headers=(("allow", METHODS),))
 """The answer to OPTIONS: what is allowed here, to anyone, before any credential."""
@@ -52,29 +52,32 @@ class UploadFront:
         admission: Admission,
         enact: Enact,
         request_ids: RequestIds,
-        render: Render | None = None,
+        refuse: Refuse = refusal_reply,
     ) -> None:
         self._base = base
         self._carriage = carriage
         self._admission = admission
         self._enact = enact
         self._request_ids = request_ids
-        self._render = render or default_render
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         request_id = self._request_ids(scope)
-        reply = await self._answer(raw_request(scope), receive)
-        if reply is not None:
-            await send_reply(send, self._render(reply, request_id))
-
-    async def _answer(self, raw: RawRequest, receive: Receive) -> Reply | Refusal | None:
-        """What to say; None when the client went away and there is nobody to say it to."""
+        raw = raw_request(scope)
         if is_preflight(raw):
-            return PREFLIGHT
+            await send_reply(send, render(PREFLIGHT, request_id))
+            return
         admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage)
         if isinstance(admitted, Refusal):
-            return admitted
+            await send_reply(send, self._refuse(admitted, request_id))
+            return
+        outcome = await self._enacted(admitted, receive)
+        if outcome is not None:
+            await send_reply(send, render(outcome, request_id))
+
+    async def _enacted(self, admitted: Admitted, receive: Receive) -> Reply | Refusal | None:
+        """What came of the grant; None when the client went away and there is nobody to answer."""
         try:
             outcome = await self._enact(admitted.grant, body_chunks(receive))
         except BodyAbortedError:
@@ -93,6 +96,6 @@ async def _settled(room: Room, outcome: Reply | Refusal) -> None:
         await room.stored()
 
 
-def default_render(outcome: Reply | Refusal, request_id: str) -> Reply:
+def render(outcome: Reply | Refusal, request_id: str) -> Reply:
     """A backend's answer or a refusal, as a reply with the request's id."""
     return refusal_reply(outcome, request_id) if isinstance(outcome, Refusal) else stamped(outcome, request_id)

@@ -15,14 +15,12 @@ PAYLOAD_LIMIT: Final = 10_485_760
 """The most bytes of a request through API Gateway (API Gateway Developer Guide, "Quotas for REST APIs")."""
 
 
-def denied(outcome: Reply | Refusal, request_id: str) -> Reply:
-    """The reply as it leaves API Gateway."""
-    if isinstance(outcome, Reply):
-        return stamped(outcome, request_id)
-    body = outcome.body(request_id)
-    too_large = outcome.code is Code.SIZE_EXCEEDS_LIMIT and outcome.limit == PAYLOAD_LIMIT
-    status = outcome.status if too_large else 403
-    if status != outcome.status:
-        body |= {"status": status, "intended_status": outcome.status}
+def denied(refusal: Refusal, request_id: str) -> Reply:
+    """A refusal of the authorizer's as it leaves API Gateway."""
+    body = refusal.body(request_id)
+    too_large = refusal.code is Code.SIZE_EXCEEDS_LIMIT and refusal.limit == PAYLOAD_LIMIT
+    status = refusal.status if too_large else 403
+    if status != refusal.status:
+        body |= {"status": status, "intended_status": refusal.status}
     encoded = json.dumps(body, ensure_ascii=False).encode()
-    return stamped(Reply(status=status, headers=outcome.response_headers(), body=encoded), request_id)
+    return stamped(Reply(status=status, headers=refusal.response_headers(), body=encoded), request_id)

@@ -9,9 +9,9 @@ from typing import Final
 
 from gateway.admission import Admission, Authenticator
 from gateway.allowance import Allowance
-from gateway.asgi.front import Enact, Render, RequestIds, UploadFront, default_render
+from gateway.asgi.front import Enact, Refuse, RequestIds, UploadFront
 from gateway.asgi.request_id import WithRequestId
-from gateway.asgi.wire import Application, Scope
+from gateway.asgi.wire import Application, Scope, refusal_reply
 from gateway.policy.model import Backend, Minted
 from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
@@ -76,23 +76,29 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     """The gateway: three backends, `/files`, the upload API, the admin API and operations."""
     admission = _admission(parts)
     presigner = Presigner(endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
-    forwarder = Forwarder(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
     ways = carriages(parts.limits)
-    proxy_render: Render = denied if parts.limits is Limits.AWS else default_render
+    aws = parts.limits is Limits.AWS
+    forwarder = Forwarder(
+        upstream=parts.upstream,
+        endpoint=parts.endpoint,
+        signer=parts.signer,
+        clock=parts.clock,
+        looks_at_content=not aws,
+    )
 
-    def front(backend: Backend, enact: Enact, render: Render) -> UploadFront:
+    def front(backend: Backend, enact: Enact, refuse: Refuse = refusal_reply) -> UploadFront:
         return UploadFront(
             base=BASES[backend],
             carriage=ways[backend],
             admission=admission,
             enact=enact,
             request_ids=request_ids,
-            render=render,
+            refuse=refuse,
         )
 
     backends: dict[Backend, Application] = {
-        Backend.PROXY: front(Backend.PROXY, forwarder, proxy_render),
-        Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.redirect, default_render),
+        Backend.PROXY: front(Backend.PROXY, forwarder, denied if aws else refusal_reply),
+        Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.redirect),
         Backend.EDGE: parts.edge(admission),
     }
     files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.admission import Admission
 from gateway.allowance import Caller
-from gateway.asgi.front import PREFLIGHT, RequestIds, default_render
+from gateway.asgi.front import PREFLIGHT, RequestIds, render
 from gateway.asgi.wire import Application, Receive, Reply, Scope, Send, raw_request, send_reply
 from gateway.intake import RawRequest, is_preflight
 from gateway.policy.model import Backend, Carriage
@@ -37,7 +37,7 @@ class FilesFront:
             path = f"/{chosen}".encode("ascii") + scope["raw_path"].removeprefix(BASE.encode("ascii"))
             await self._backends[chosen]({**scope, "raw_path": path}, receive, send)
             return
-        await send_reply(send, default_render(chosen, self._request_ids(scope)))
+        await send_reply(send, render(chosen, self._request_ids(scope)))
 
     async def _choose(self, raw: RawRequest) -> Backend | Refusal:
         """The backend that can carry this request, or the last one's refusal."""

@@ -312,7 +312,10 @@ def content_cases() -> Iterator[Case]:
             headers=typed(content_type),
             body=body,
             expect=refused("content-mismatch"),
-            forced=(Forced(row="content-after-arrival", expect=Stored(name="{u}/a.txt")),),
+            forced=tuple(
+                Forced(row=row, expect=Stored(name="{u}/a.txt"))
+                for row in ("content-after-arrival", "content-after-api-gateway")
+            ),
         )
     for label, content_type, body in NOT_CHECKED:
         yield Case(

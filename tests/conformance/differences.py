@@ -55,6 +55,11 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
         backends=frozenset({"presigned", "edge"}),
         reason="Content that goes straight to S3 is inspected after it arrived: 200 first, then a verdict.",
     ),
+    "content-after-api-gateway": Difference(
+        backends=frozenset({"proxy"}),
+        reason="API Gateway hands the bytes to S3 itself: they are inspected after they arrived.",
+        limits=AWS_ONLY,
+    ),
     "api-gateway-names": Difference(
         backends=frozenset({"proxy"}),
         reason="How API Gateway re-encodes a path is known only for portable characters and 350 encoded ones.",

@@ -206,6 +206,10 @@ def refusal_findings(
     yield from (f"the refusal gives away {secret!r}" for secret in secrets if secret in _text(answer))
 
 
+SAID_BY_S3: Final = frozenset({"checksum-mismatch", "object-exists"})
+"""Refusals of S3's, which come after the authorizer: API Gateway maps them with their own status."""
+
+
 def _only_403(backend: str, deployment: Deployment) -> bool:
     """Whether an authorizer answers there, which knows no other status."""
     row = DIFFERENCES["api-gateway-status"]
@@ -216,7 +220,7 @@ def _status_findings(code: str, answer: Response, problem: Mapping[str, Any], *,
     said = (answer.status, problem.get("status"), problem.get("intended_status"))
     table = STATUSES[code]
     right: list[tuple[int, int, int | None]] = [(table, table, None)]
-    if only_403 and table != 403:
+    if only_403 and table != 403 and code not in SAID_BY_S3:
         right = [(403, 403, table)]
     if code == "request-too-long":
         right.append((414, 414, None))
