@@ -7,13 +7,28 @@ from pydantic import BaseModel
 
 from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
 from gateway.policy.problems import MEDIA_TYPE as PROBLEM
-from gateway.server.admin.models import ProblemBody
+from gateway.server.admin.models import TENANT_PATTERN
 from gateway.tenants.pages import MAX_PAGE
 
 Described = dict[str, Any]
 
 ETAG: Final = '"3-5d41402abc4b2a76"'
 
+TENANT: Final[Described] = {
+    "name": "tenant",
+    "in": "path",
+    "required": True,
+    "description": "A tenant's id.",
+    "schema": {"type": "string", "pattern": TENANT_PATTERN},
+    "example": "acme",
+}
+KEY: Final[Described] = {
+    "name": "key",
+    "in": "path",
+    "required": True,
+    "description": "A key's id.",
+    "schema": {"type": "string", "pattern": "^[a-z2-7]{16}$"},
+}
 LIMIT: Final[Described] = {
     "name": "limit",
     "in": "query",
@@ -115,7 +130,7 @@ def _problem(status: int, codes: Iterable[Code]) -> Described:
         }
         for code in codes
     }
-    content = {PROBLEM: {"schema": inlined(ProblemBody), "examples": examples}}
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemBody"}, "examples": examples}}
     return {"description": ", ".join(f"`{code}`" for code in codes), "content": content}
 
 

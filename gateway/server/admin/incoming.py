@@ -146,6 +146,14 @@ async def document(request: Request, media_type: str = JSON) -> object:
     return value
 
 
+async def patch(request: Request) -> dict[str, object]:
+    """A merge patch that is an object; anything else would replace the whole document (RFC 7396 section 2)."""
+    value = await document(request, MERGE_PATCH)
+    if not isinstance(value, dict):
+        raise refused("The request's body is not valid.", "", "this must be an object")
+    return value
+
+
 async def body(request: Request, model: type[_Body]) -> _Body:
     """The body as `model`, every fault with its pointer at once."""
     value = await document(request)

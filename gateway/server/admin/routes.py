@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import ceil
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from gateway.identity.errors import SourceUnavailableError
 from gateway.policy.model import Backend
@@ -25,10 +25,6 @@ BASE: Final = "/admin/tenants"
 _ONE: Final = BASE + "/{tenant}"
 
 Result = TypeVar("Result")
-TenantPath = Annotated[
-    str, Path(description="A tenant's id.", json_schema_extra={"pattern": models.TENANT_PATTERN}, examples=["acme"])
-]
-KeyPath = Annotated[str, Path(description="A key's id.", json_schema_extra={"pattern": "^[a-z2-7]{16}$"})]
 Routes = Callable[[APIRouter, AdminParts, Any], None]
 
 _CONDITIONAL: Final = (Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.PRECONDITION_FAILED, Code.PRECONDITION_REQUIRED)
@@ -84,10 +80,11 @@ def _reading(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
         _ONE,
         response_model=models.TenantDocument,
         responses={**say.problems(Code.NOT_FOUND), 200: say.etag_header(), 304: {"description": "Unchanged."}},
-        openapi_extra=say.parameters(say.UNLESS_SAME),
+        openapi_extra=say.parameters(say.TENANT, say.UNLESS_SAME),
     )
-    async def read_tenant(request: Request, tenant: TenantPath) -> Response:
+    async def read_tenant(request: Request) -> Response:
         """The document in force, with its defaults filled in."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         found = await done(parts, lambda: parts.service.get(tenant))
         if incoming.unchanged(request, found.etag):
@@ -110,12 +107,13 @@ def _writing(router: APIRouter, parts: AdminParts, operator: Any) -> None:
             201: {"model": models.TenantDocument, "description": "The tenant is new.", **say.etag_header()},
         },
         openapi_extra={
-            **say.parameters(say.DRY_RUN, say.if_match(required=False), say.CREATE_ONLY, say.REASON),
+            **say.parameters(say.TENANT, say.DRY_RUN, say.if_match(required=False), say.CREATE_ONLY, say.REASON),
             **say.sent(models.TenantDocument),
         },
     )
-    async def put_tenant(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+    async def put_tenant(request: Request, operation: Operation = operator) -> Response:
         """Put a document in force: a new tenant's, or with `If-Match` in the place of the one that is there."""
+        tenant = request.path_params["tenant"]
         trying = incoming.dry_run(request)
         condition = incoming.condition(request, creating=True)
         document = await incoming.document(request)
@@ -131,13 +129,14 @@ def _writing(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         _ONE,
         response_model=models.TenantDocument,
         responses={**say.problems(*_CONDITIONAL, Code.SIZE_EXCEEDS_LIMIT), 200: say.etag_header()},
-        openapi_extra={**say.parameters(say.if_match(), say.REASON), **say.patch_sent()},
+        openapi_extra={**say.parameters(say.TENANT, say.if_match(), say.REASON), **say.patch_sent()},
     )
-    async def patch_tenant(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+    async def patch_tenant(request: Request, operation: Operation = operator) -> Response:
         """Change a part of the document (RFC 7396); pointers of faults are into what would be the result."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         condition = incoming.condition(request)
-        patch = await incoming.document(request, incoming.MERGE_PATCH)
+        patch = await incoming.patch(request)
         return outgoing.tenant_answer(
             await done(parts, lambda: parts.service.patch(tenant, patch, condition, operation))
         )
@@ -146,10 +145,11 @@ def _writing(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         _ONE,
         status_code=204,
         responses=say.problems(*_CONDITIONAL),
-        openapi_extra=say.parameters(say.if_match(), say.REASON),
+        openapi_extra=say.parameters(say.TENANT, say.if_match(), say.REASON),
     )
-    async def delete_tenant(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+    async def delete_tenant(request: Request, operation: Operation = operator) -> Response:
         """End the tenant and its API keys: every call of ours is refused from now on; its objects stay."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         condition = incoming.condition(request)
         await done(parts, lambda: parts.service.delete(tenant, condition, operation))
@@ -161,10 +161,11 @@ def _history(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
         _ONE + "/history",
         response_model=models.History,
         responses=say.problems(Code.NOT_FOUND),
-        openapi_extra=say.parameters(say.LIMIT, say.CURSOR),
+        openapi_extra=say.parameters(say.TENANT, say.LIMIT, say.CURSOR),
     )
-    async def read_history(request: Request, tenant: TenantPath) -> Response:
+    async def read_history(request: Request) -> Response:
         """Every version with who, when and why, newest first; a deleted tenant still has its history."""
+        tenant = request.path_params["tenant"]
         limit, cursor = incoming.page(request)
         page = await done(parts, lambda: parts.service.history(tenant, limit=limit, cursor=cursor))
         versions = [outgoing.version_body(version) for version in page.items]
@@ -176,10 +177,11 @@ def _rollback(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         _ONE + "/rollback",
         response_model=models.TenantDocument,
         responses={**say.problems(*_CONDITIONAL, Code.SIZE_EXCEEDS_LIMIT), 200: say.etag_header()},
-        openapi_extra={**say.parameters(say.if_match(), say.REASON), **say.sent(models.RollbackBody)},
+        openapi_extra={**say.parameters(say.TENANT, say.if_match(), say.REASON), **say.sent(models.RollbackBody)},
     )
-    async def roll_back(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+    async def roll_back(request: Request, operation: Operation = operator) -> Response:
         """Put an earlier version's document in force again, as a new version."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         condition = incoming.condition(request)
         body = await incoming.body(request, models.RollbackBody)
@@ -189,9 +191,15 @@ def _rollback(router: APIRouter, parts: AdminParts, operator: Any) -> None:
 
 
 def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
-    @router.get(_ONE + "/usage", response_model=models.UsageBody, responses=say.problems(Code.NOT_FOUND))
-    async def read_usage(request: Request, tenant: TenantPath) -> Response:
+    @router.get(
+        _ONE + "/usage",
+        response_model=models.UsageBody,
+        responses=say.problems(Code.NOT_FOUND),
+        openapi_extra=say.parameters(say.TENANT),
+    )
+    async def read_usage(request: Request) -> Response:
         """What the tenant has in S3 and what is reserved, beside its quota and rate."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         return outgoing.answer(outgoing.usage_body(await done(parts, lambda: parts.insight.usage(tenant))))
 
@@ -199,10 +207,11 @@ def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         _ONE + "/evaluate",
         response_model=models.EvaluationBody,
         responses=say.problems(Code.NOT_FOUND, Code.SIZE_EXCEEDS_LIMIT),
-        openapi_extra=say.sent(models.EvaluateBody),
+        openapi_extra={**say.parameters(say.TENANT), **say.sent(models.EvaluateBody)},
     )
-    async def evaluate(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+    async def evaluate(request: Request, operation: Operation = operator) -> Response:
         """What would be decided on a request, and what every rule says; changes nothing."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         asked = question(await incoming.body(request, models.EvaluateBody))
         evaluation = await done(parts, lambda: parts.insight.evaluate(tenant, asked))
@@ -210,9 +219,15 @@ def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
 
 
 def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
-    @router.get(_ONE + "/keys", response_model=models.KeyList, responses=say.problems(Code.NOT_FOUND))
-    async def list_keys(request: Request, tenant: TenantPath) -> Response:
+    @router.get(
+        _ONE + "/keys",
+        response_model=models.KeyList,
+        responses=say.problems(Code.NOT_FOUND),
+        openapi_extra=say.parameters(say.TENANT),
+    )
+    async def list_keys(request: Request) -> Response:
         """The tenant's API keys that were not revoked; never their secrets."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         keys = await done(parts, lambda: parts.keys.list(tenant))
         return outgoing.answer({"keys": [outgoing.key_body(key) for key in keys]})
@@ -222,10 +237,11 @@ def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         status_code=201,
         response_model=models.CreatedKeyBody,
         responses=say.problems(Code.NOT_FOUND, Code.SIZE_EXCEEDS_LIMIT),
-        openapi_extra={**say.parameters(say.REASON), **say.sent(models.CreateKeyBody)},
+        openapi_extra={**say.parameters(say.TENANT, say.REASON), **say.sent(models.CreateKeyBody)},
     )
-    async def create_key(request: Request, tenant: TenantPath, operation: Operation = operator) -> Response:
+    async def create_key(request: Request, operation: Operation = operator) -> Response:
         """Make an API key; its secret is in this answer and never again."""
+        tenant = request.path_params["tenant"]
         incoming.query(request)
         wanted = key_request(await incoming.body(request, models.CreateKeyBody))
         return outgoing.created_key_answer(await done(parts, lambda: parts.keys.create(tenant, wanted, operation)))
@@ -234,12 +250,12 @@ def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         _ONE + "/keys/{key}",
         status_code=204,
         responses=say.problems(Code.NOT_FOUND),
-        openapi_extra=say.parameters(say.REASON),
+        openapi_extra=say.parameters(say.TENANT, say.KEY, say.REASON),
     )
-    async def revoke_key(
-        request: Request, tenant: TenantPath, key: KeyPath, operation: Operation = operator
-    ) -> Response:
+    async def revoke_key(request: Request, operation: Operation = operator) -> Response:
         """End an API key."""
+        tenant = request.path_params["tenant"]
+        key = request.path_params["key"]
         incoming.query(request)
         await done(parts, lambda: parts.keys.revoke(tenant, key, operation))
         return outgoing.answer(None, status=204)
