@@ -6,7 +6,7 @@ headers the names; no credential and no value that a client sent, but for the na
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,15 +15,14 @@ from gateway.policy.decide import decide
 from gateway.policy.grant import Grant
 from gateway.policy.model import Algorithm, Backend, Carriage, Checksum, Intent, Minted, Policy, Principal
 from gateway.policy.problems import Code, Refusal
-from gateway.tenants.decisions import Decision, DecisionRing
+from gateway.tenants.decisions import KEPT, Decision, DecisionRing
 from gateway.tenants.errors import StoreUnavailableError
 
 KEEP_EVERY: Final = 1.0
-"""Seconds; decisions go to the store in batches this far apart, or sooner when many wait."""
+"""Seconds; decisions go to the store in batches this far apart, of each tenant no more than are kept."""
 
-MANY: Final = 200
-MOST_WAITING: Final = 2_000
-"""Decisions that wait for the store; when it does not answer the oldest are lost, which does no harm."""
+MOST_WAITING: Final = 5_000
+"""Decisions that wait for the store; the oldest of more are lost, which does no harm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +129,7 @@ class RecentDecisions:
         """Remember a decision; never waits and never raises for a store."""
         self._waiting.append((principal, policy, intent, outcome))
         now = intent.minted.at
-        if len(self._waiting) == MANY or not 0 <= now - self._kept_at < KEEP_EVERY:
+        if not 0 <= now - self._kept_at < KEEP_EVERY:
             self._kept_at = now
             self._worker.submit(self._keep)
 
@@ -145,12 +144,16 @@ class RecentDecisions:
         self._worker.shutdown()
 
     def _keep(self) -> None:
-        batch: list[Decision] = []
-        take: Callable[[], tuple[Principal, Policy, Intent, Grant | Refusal]] = self._waiting.popleft
-        while self._waiting:
-            batch.append(remembered(*take()))
+        """Bring to the ring what waits, newest decisions of a tenant first to be chosen, oldest first to be kept."""
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        chosen: dict[str, int] = {}
+        batch = []
+        for principal, policy, intent, outcome in reversed(waiting):
+            chosen[policy.tenant] = chosen.get(policy.tenant, 0) + 1
+            if chosen[policy.tenant] <= KEPT:
+                batch.append(remembered(principal, policy, intent, outcome))
         try:
             if batch:
-                self._ring.keep(batch)
+                self._ring.keep(reversed(batch))
         except StoreUnavailableError:
             return

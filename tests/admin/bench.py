@@ -49,6 +49,8 @@ class Bench:
 
     api: FastAPI
     application: WithRequestId
+    place: Path
+    database: Database
     stores: Stores
     policies: LayeredPolicies
     recent: RecentDecisions
@@ -122,6 +124,8 @@ def bench(place: Path, key: Signer, *, allow_private_issuers: bool = False) -> I
         yield Bench(
             api=api,
             application=WithRequestId(api, lambda _: "request-1"),
+            place=place,
+            database=database,
             stores=stores,
             policies=policies,
             recent=recent,

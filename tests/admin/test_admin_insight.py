@@ -10,6 +10,7 @@ import pytest
 from gateway.allowance import Caller
 from gateway.intake import RawRequest, read_intent
 from gateway.policy.decide import decide
+from gateway.policy.document import parse
 from gateway.policy.model import Backend, Minted, Policy, Principal, QuotaRule
 from gateway.policy.problems import Refusal
 from gateway.server.carriages import Limits, carriages
@@ -241,3 +242,37 @@ def test_a_dry_run_is_held_to_a_condition_that_is_given(admin: Bench) -> None:
             return [new.status_code, code(stale), pointers(wrong)]
 
     assert asyncio.run(ask()) == [200, "precondition-failed", ["/tenant"]]
+
+
+def test_of_many_decisions_the_last_hundred_are_kept(admin: Bench) -> None:
+    """A busy second costs the store no more than a quiet one, and another tenant loses nothing by it."""
+    policy = parse(document())
+    other = parse(document("globex"))
+    assert isinstance(policy, Policy)
+    assert isinstance(other, Policy)
+    decided(admin, other, "first.png")
+    for number in range(1_000):
+        decided(admin, policy, f"{number}.png")
+
+    kept = admin.recent.last("acme")
+
+    assert [decision.members["request"]["name"] for decision in kept] == [f"{n}.png" for n in range(999, 899, -1)]
+    assert len(admin.recent.last("globex")) == 1
+
+
+def test_a_store_that_does_not_answer_is_said_so(admin: Bench) -> None:
+    """`storage-unavailable` with the time to wait; nothing else is told of what failed."""
+
+    async def ask() -> list[httpx.Response]:
+        async with admin.client() as client:
+            await created(client, document())
+            admin.database.close()
+            admin.place.joinpath("gateway.sqlite").rename(admin.place / "elsewhere")
+            admin.place.joinpath("gateway.sqlite").mkdir()
+            return [await client.get(f"{BASE}/acme"), await client.put(f"{BASE}/globex", json=document("globex"))]
+
+    answers = asyncio.run(ask())
+
+    assert [code(answer) for answer in answers] == ["storage-unavailable"] * 2
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
+    assert "sqlite" not in answers[0].text
