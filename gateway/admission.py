@@ -115,11 +115,19 @@ class Admission:
         """The decision once the caller is known; it takes nothing."""
         return decide(caller.principal, caller.policy, intent)
 
-    async def reserve(self, caller: Caller, grant: Grant | Refusal) -> Admitted | Refusal:
-        """The last two refusals of the order, rate and quota; what is granted has its room from here on."""
+    async def reserve(
+        self, caller: Caller, grant: Grant | Refusal, *, reservation: str | None = None, until: float | None = None
+    ) -> Admitted | Refusal:
+        """The last two refusals of the order, rate and quota; what is granted has its room from here on.
+
+        `reservation` and `until` are as for `Allowance.take`: for an upload that outlives this request.
+        """
         if isinstance(grant, Refusal):
             return grant
-        room = _unheld(caller.policy) if self._allowance is None else await self._allowance.take(caller, grant)
+        if self._allowance is None:
+            room = _unheld(caller.policy)
+        else:
+            room = await self._allowance.take(caller, grant, reservation=reservation, until=until)
         return room if isinstance(room, Refusal) else Admitted(grant=grant, room=room)
 
 

@@ -89,10 +89,16 @@ class Allowance:
         self._clock = clock
         self._new_id = new_id
 
-    async def take(self, caller: Caller, grant: Grant) -> Room | Refusal:
-        """A token and room for the grant, or which of the two there is not."""
+    async def take(
+        self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
+    ) -> Room | Refusal:
+        """A token and room for the grant, or which of the two there is not.
+
+        `reservation` names the room (else a fresh id does), `until` is when the upload ends, where that is not said by
+        the grant (seconds since the epoch).
+        """
         try:
-            return await self._aside(lambda: self._taken(caller, grant))
+            return await self._aside(lambda: self._taken(caller, grant, reservation, until))
         except OSError:
             return STORE_UNAVAILABLE
 
@@ -103,7 +109,9 @@ class Allowance:
         except OSError:
             return STORE_UNAVAILABLE
 
-    def _taken(self, caller: Caller, grant: Grant) -> Room | Refusal:
+    def _taken(
+        self, caller: Caller, grant: Grant, named: str | None = None, until: float | None = None
+    ) -> Room | Refusal:
         now = self._clock()
         rate, principal = caller.policy.rate, caller.principal
         left: Taken | None = None
@@ -114,11 +122,11 @@ class Allowance:
                 return _rate_limited(taken)
             left = taken
         reservation = Reservation(
-            id=self._new_id(),
+            id=named or self._new_id(),
             tenant=grant.tenant,
             key=grant.key,
             bytes=grant.size,
-            expires_at=over_by(grant, now),
+            expires_at=over_by(grant, now) if until is None else until + MARGIN,
         )
         outcome = self._ledger.reserve(reservation, caller.policy.quota)
         if isinstance(outcome, QuotaExceeded):

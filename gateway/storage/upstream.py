@@ -5,6 +5,7 @@ closes the connection when the body breaks off, so that S3 sees a short body and
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -177,6 +178,33 @@ class Upstream:
                 return Answer(status=response.status, headers=answer_headers, body=b"")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UpstreamError(type(error).__name__, sent_all=False) from error
+
+    async def ask(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], *, body: bytes = b"", most: int
+    ) -> Answer:
+        """The answer, of at most `most` bytes, to one small request; raises UpstreamError if S3 gives none in time."""
+        if self._session is None:
+            raise RuntimeError("Upstream is used outside its context.")
+        try:
+            async with (
+                asyncio.timeout(self._timeouts.answer),
+                self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    data=io.BytesIO(body) if body else b"",
+                    headers=CIMultiDict(headers),
+                    allow_redirects=False,
+                ) as response,
+            ):
+                content = bytearray()
+                while piece := await response.content.readany():
+                    content += piece
+                    if len(content) > most:
+                        raise UpstreamError("the answer is too long", sent_all=True)
+                answer_headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(status=response.status, headers=answer_headers, body=bytes(content))
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UpstreamError(type(error).__name__, sent_all=True) from error
 
     async def put(
         self, url: str, headers: tuple[tuple[str, str], ...], chunks: AsyncIterator[bytes], size: int
