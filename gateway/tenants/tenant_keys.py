@@ -15,7 +15,7 @@ from gateway.tenants.service import Operation, Tenant, Together, audited, invali
 MOST_KEYS: Final = 1_000
 """Keys of one tenant; they are listed in one answer."""
 
-_NO_KEY: Final = Refusal(code=Code.NOT_FOUND, detail="The tenant has no such key.")
+NO_KEY: Final = Refusal(code=Code.NOT_FOUND, detail="The tenant has no such key.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class TenantKeys:
             if isinstance(found, Refusal):
                 return found
             if not self._keys.revoke(tenant, key_id):
-                return _NO_KEY
+                return NO_KEY
             self._record("key.revoke", tenant, key_id, operation)
             return None
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 
 from gateway.identity.errors import SourceUnavailableError
+from gateway.policy.document import tenant_id
 from gateway.policy.model import Backend
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.server.admin import description as say
@@ -17,8 +18,8 @@ from gateway.server.admin.access import operator_access
 from gateway.server.admin.parts import AdminParts
 from gateway.tenants.errors import CursorError, StoreUnavailableError
 from gateway.tenants.evaluation import OWN_MEMBERS, Question
-from gateway.tenants.service import Operation, invalid
-from gateway.tenants.tenant_keys import KeyRequest
+from gateway.tenants.service import NOT_FOUND, Operation, invalid
+from gateway.tenants.tenant_keys import NO_KEY, KeyRequest
 from presigner.problems import RefusedError
 
 BASE: Final = "/admin/tenants"
@@ -28,6 +29,7 @@ Result = TypeVar("Result")
 Routes = Callable[[APIRouter, AdminParts, Any], None]
 
 _CONDITIONAL: Final = (Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.PRECONDITION_FAILED, Code.PRECONDITION_REQUIRED)
+_KEY_ID: Final = re.compile(r"[a-z2-7]{16}")
 _TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}")
 _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,8192}")
 
@@ -61,6 +63,14 @@ async def done(parts: AdminParts, call: Callable[[], Result | Refusal]) -> Resul
     return outcome
 
 
+def named(request: Request) -> str:
+    """The tenant that the path names; raises `RefusedError` for what can't be one's id, so that no store sees it."""
+    tenant = tenant_id(request.path_params["tenant"])
+    if isinstance(tenant, Fault):
+        raise RefusedError(NOT_FOUND)
+    return tenant
+
+
 def _listing(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
     @router.get(
         BASE,
@@ -84,7 +94,7 @@ def _reading(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
     )
     async def read_tenant(request: Request) -> Response:
         """The document in force, with its defaults filled in."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         found = await done(parts, lambda: parts.service.get(tenant))
         if incoming.unchanged(request, found.etag):
@@ -133,7 +143,7 @@ def _writing(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def patch_tenant(request: Request, operation: Operation = operator) -> Response:
         """Change a part of the document (RFC 7396); pointers of faults are into what would be the result."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         condition = incoming.condition(request)
         patch = await incoming.patch(request)
@@ -149,7 +159,7 @@ def _writing(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def delete_tenant(request: Request, operation: Operation = operator) -> Response:
         """End the tenant and its API keys: every call of ours is refused from now on; its objects stay."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         condition = incoming.condition(request)
         await done(parts, lambda: parts.service.delete(tenant, condition, operation))
@@ -165,7 +175,7 @@ def _history(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
     )
     async def read_history(request: Request) -> Response:
         """Every version with who, when and why, newest first; a deleted tenant still has its history."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         limit, cursor = incoming.page(request)
         page = await done(parts, lambda: parts.service.history(tenant, limit=limit, cursor=cursor))
         versions = [outgoing.version_body(version) for version in page.items]
@@ -181,7 +191,7 @@ def _rollback(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def roll_back(request: Request, operation: Operation = operator) -> Response:
         """Put an earlier version's document in force again, as a new version."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         condition = incoming.condition(request)
         body = await incoming.body(request, models.RollbackBody)
@@ -199,7 +209,7 @@ def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def read_usage(request: Request) -> Response:
         """What the tenant has in S3 and what is reserved, beside its quota and rate."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         return outgoing.answer(outgoing.usage_body(await done(parts, lambda: parts.insight.usage(tenant))))
 
@@ -211,7 +221,7 @@ def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def evaluate(request: Request, operation: Operation = operator) -> Response:
         """What would be decided on a request, and what every rule says; changes nothing."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         asked = question(await incoming.body(request, models.EvaluateBody))
         evaluation = await done(parts, lambda: parts.insight.evaluate(tenant, asked))
@@ -227,7 +237,7 @@ def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def list_keys(request: Request) -> Response:
         """The tenant's API keys that were not revoked; never their secrets."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         keys = await done(parts, lambda: parts.keys.list(tenant))
         return outgoing.answer({"keys": [outgoing.key_body(key) for key in keys]})
@@ -241,7 +251,7 @@ def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def create_key(request: Request, operation: Operation = operator) -> Response:
         """Make an API key; its secret is in this answer and never again."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         incoming.query(request)
         wanted = key_request(await incoming.body(request, models.CreateKeyBody))
         return outgoing.created_key_answer(await done(parts, lambda: parts.keys.create(tenant, wanted, operation)))
@@ -254,8 +264,10 @@ def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     )
     async def revoke_key(request: Request, operation: Operation = operator) -> Response:
         """End an API key."""
-        tenant = request.path_params["tenant"]
+        tenant = named(request)
         key = request.path_params["key"]
+        if not _KEY_ID.fullmatch(key):
+            raise RefusedError(NO_KEY)
         incoming.query(request)
         await done(parts, lambda: parts.keys.revoke(tenant, key, operation))
         return outgoing.answer(None, status=204)
