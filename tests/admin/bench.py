@@ -24,6 +24,7 @@ from gateway.tenants.cache import CacheRules, PolicyCache
 from gateway.tenants.folder import TenantFolder
 from gateway.tenants.layered import LayeredPolicies
 from gateway.tenants.replay import RecentDecisions
+from gateway.tenants.service import plainly
 from gateway.tenants.sqlite import Database
 from gateway.tenants.stores import Stores, sqlite_stores
 from presigner.application import create_application
@@ -91,12 +92,14 @@ class Bench:
 
 
 @contextmanager
-def bench(place: Path, key: Signer, *, allow_private_issuers: bool = False) -> Iterator[Bench]:
-    """The admin API over an empty store and an empty folder in `place`."""
+def bench(
+    place: Path, key: Signer, *, allow_private_issuers: bool = False, distributed: Stores | None = None
+) -> Iterator[Bench]:
+    """The admin API over an empty store in `place` (or these, which have no transactions) and an empty folder."""
     clock, files = Clock(), place / "tenants"
     files.mkdir()
     database = Database(place / "gateway.sqlite")
-    stores, aside = sqlite_stores(database), Threads(4)
+    stores, aside = distributed or sqlite_stores(database), Threads(4)
     recent = RecentDecisions(stores.decisions)
     folder = TenantFolder(files, allow_private_issuers=True, lifetime=0, clock=clock)
     with LocalIssuer(key) as operators, LocalIssuer(key) as tenants:
@@ -113,7 +116,7 @@ def bench(place: Path, key: Signer, *, allow_private_issuers: bool = False) -> I
             clock=clock,
             last_decisions=recent.last,
             kept=folder,
-            together=in_one_transaction(database),
+            together=plainly if distributed else in_one_transaction(database),
         )
         authenticator = Authenticator(
             [operator_rule], jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)), clock=clock
