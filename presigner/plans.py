@@ -3,7 +3,6 @@
 A request's JSON becomes an intent for the same policy as a PUT, and a grant becomes the plan the client carries out.
 """
 
-import json
 from datetime import UTC, datetime
 from email.header import Header
 from typing import Any, Final, Literal
@@ -12,13 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.policy.grant import Grant
 from gateway.policy.headers import is_checksum
-from gateway.policy.model import OBJECT_LIMIT, Algorithm, Backend, Carriage, Checksum, Intent, Minted, Policy
+from gateway.policy.model import (
+    OBJECT_LIMIT,
+    SINGLE_PUT_LIMIT,
+    Algorithm,
+    Backend,
+    Carriage,
+    Checksum,
+    Intent,
+    Minted,
+    Policy,
+)
 from gateway.policy.names import check_name
-from gateway.policy.problems import Fault, Refusal
-from presigner.redirect import Presigner
-from presigner.sealing import Sealer
+from gateway.policy.problems import Fault
+from presigner.upload import Strategy, Upload
 
-PURPOSE: Final = "upload"
 _CLIENT_SETS: Final = frozenset({"content-length", "host"})
 
 
@@ -69,6 +76,18 @@ class PlanBody(BaseModel):
 
 
 PLAN_CARRIAGE: Final = Carriage(backend=Backend.PRESIGNED)
+PARTS_CARRIAGE: Final = Carriage(backend=Backend.PRESIGNED, max_size=OBJECT_LIMIT)
+
+WHOLE: Final = frozenset({Algorithm.CRC32, Algorithm.CRC32C, Algorithm.CRC64NVME})
+"""The checksums that S3 verifies over all parts (S3 User Guide, "Checking object integrity": full object)."""
+
+
+def chosen(body: CreateUpload, policy: Policy) -> Strategy:
+    """The strategy that was asked for, else `put` below the tenant's threshold and as long as S3 takes one PUT."""
+    if body.strategy is not None:
+        return Strategy(body.strategy)
+    small = body.size < policy.multipart.threshold and body.size <= SINGLE_PUT_LIMIT
+    return Strategy.PUT if small else Strategy.MULTIPART
 
 
 def faults(body: CreateUpload, policy: Policy) -> tuple[Fault, ...]:
@@ -79,8 +98,7 @@ def faults(body: CreateUpload, policy: Policy) -> tuple[Fault, ...]:
     given = body.checksum
     if given is not None and given.value is not None and not is_checksum(Algorithm(given.algorithm), given.value):
         found.append(Fault("/checksum/value", f"This is not the base64 of a {given.algorithm} digest."))
-    if body.strategy in {"post", "multipart"}:
-        found.append(Fault("/strategy", "This gateway plans single PUTs only: say put, or leave it out."))
+    found += _strategy_faults(body, policy)
     found += [
         Fault(f"/metadata/{key.replace('~', '~0').replace('/', '~1')}", "A metadata key is a lower-case token.")
         for key in body.metadata
@@ -96,6 +114,22 @@ def faults(body: CreateUpload, policy: Policy) -> tuple[Fault, ...]:
     return tuple(found)
 
 
+def _strategy_faults(body: CreateUpload, policy: Policy) -> list[Fault]:
+    """What the strategy can't do of what is asked."""
+    strategy, found = chosen(body, policy), []
+    algorithm = None if body.checksum is None else Algorithm(body.checksum.algorithm)
+    if strategy is Strategy.POST and "{uuid}" not in policy.key and (not policy.overwrite or body.overwrite is False):
+        found.append(Fault("/strategy", "A form can't create only, which is asked for here: say put or multipart."))
+    if strategy is Strategy.POST and algorithm is Algorithm.MD5:
+        found.append(Fault("/checksum/algorithm", "A form carries no MD5; give another checksum, or say put."))
+    if strategy is Strategy.MULTIPART and algorithm is not None and algorithm not in WHOLE:
+        detail = "Over all parts S3 verifies crc32, crc32c and crc64nvme only."
+        found.append(Fault("/checksum/algorithm", detail))
+    if body.part_size is not None and body.strategy in {"put", "post"}:
+        found.append(Fault("/part_size", f"The strategy {body.strategy} has no parts."))
+    return found
+
+
 def _is_header_value(text: str) -> bool:
     return text.isascii() and text.isprintable() and text == text.strip()
 
@@ -103,12 +137,12 @@ def _is_header_value(text: str) -> bool:
 _KEY_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
-def intent(body: CreateUpload, minted: Minted) -> Intent:
+def intent(body: CreateUpload, minted: Minted, carriage: Carriage = PLAN_CARRIAGE) -> Intent:
     """What the body asks for, as the policy sees it."""
     given = body.checksum
     checksum = None if given is None or given.value is None else Checksum(Algorithm(given.algorithm), given.value)
     return Intent(
-        carriage=PLAN_CARRIAGE,
+        carriage=carriage,
         name=check_name(body.name),
         size=body.size,
         content_type=body.content_type,
@@ -125,31 +159,31 @@ def metadata_value(value: str) -> str:
     return value if value.isascii() else Header(value, "utf-8", maxlinelen=10_000).encode()
 
 
-def put_plan(grant: Grant, presigner: Presigner, sealer: Sealer) -> dict[str, Any] | Refusal:
-    """The plan of a single PUT, with a sealed id that describes it."""
-    signed = presigner.url(grant)
-    if isinstance(signed, Refusal):
-        return signed
-    url, expires = signed
-    described = {
-        "v": 1,
-        "s": "put",
-        "t": grant.tenant,
-        "i": grant.issuer,
-        "u": grant.subject,
-        "n": grant.name,
-        "k": grant.key,
-        "z": grant.size,
-        "e": expires,
-    }
+def plan_body(upload: Upload, sealed: str, *, expires: float, **more: Any) -> dict[str, Any]:
+    """The plan of an upload: the members that all strategies share, and `more` of its own."""
     return {
-        "id": sealer.seal(json.dumps(described, separators=(",", ":")).encode(), purpose=PURPOSE),
-        "strategy": "put",
-        "name": grant.name,
-        "key": grant.key,
-        "size": grant.size,
-        "expires_at": datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "id": sealed,
+        "strategy": upload.strategy.value,
+        "name": upload.name,
+        "key": upload.key,
+        "size": upload.size,
+        "expires_at": rfc3339(expires),
         "method": "PUT",
-        "url": url,
-        "headers": {name: value for name, value in grant.s3_headers() if name not in _CLIENT_SETS},
+        "url": None,
+        "headers": {},
+        "fields": None,
+        "part_size": None,
+        "part_count": None,
+        "parts": None,
+        **more,
     }
+
+
+def signed_headers(grant: Grant) -> dict[str, str]:
+    """What a client sends with a PUT beside what it sets itself."""
+    return {name: value for name, value in grant.s3_headers() if name not in _CLIENT_SETS}
+
+
+def rfc3339(moment: float) -> str:
+    """Seconds since the epoch as the contract writes times."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

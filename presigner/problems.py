@@ -17,6 +17,10 @@ _BY_STATUS: Final[Mapping[int, tuple[Code, str]]] = {
     404: (Code.NOT_FOUND, "There is nothing at this path."),
     405: (Code.METHOD_NOT_ALLOWED, "This method is not allowed here."),
 }
+STORAGE_UNAVAILABLE: Final = Refusal(
+    code=Code.STORAGE_UNAVAILABLE, detail="S3 does not answer as it should; try again.", retry_after=5
+)
+
 _OTHERWISE: Final = (Code.REQUEST_INVALID, "The request is not valid.")
 
 

@@ -9,7 +9,7 @@ from gateway.policy.problems import Code, Refusal
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
 
-_NO_CREDENTIALS: Final = Refusal(
+NO_CREDENTIALS: Final = Refusal(
     code=Code.STORAGE_UNAVAILABLE,
     detail="The gateway's own credentials for storage have run out; nothing was stored. Try again.",
     retry_after=5,
@@ -32,7 +32,7 @@ class Presigner:
         now = self._clock()
         lifetime = self._signer.credentials.lifetime(grant.url_lifetime, now)
         if lifetime < 1:
-            return _NO_CREDENTIALS
+            return NO_CREDENTIALS
         url = self._signer.presign(
             "PUT",
             self._endpoint.origin,

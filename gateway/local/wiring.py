@@ -38,6 +38,7 @@ from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sqlite import Database, GroupCommit
 from gateway.tenants.stores import sqlite_stores
 from presigner.idempotency import Replays
+from presigner.register import Register
 from presigner.sealing import KEY_BYTES, Sealer
 
 ADMIN_THREADS: Final = 4
@@ -60,6 +61,7 @@ async def gateway(
         objects = Objects(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
         sweeping = asyncio.ensure_future(sweep(stores.ledger, objects.size, aside, clock=time.time))
         stack.push_async_callback(_cancelled, sweeping)
+        register = Register(uploads=stores.uploads, ledger=stores.ledger, aside=aside, clock=time.time)
         beside = Threads(ADMIN_THREADS)
         stack.push_async_callback(asyncio.to_thread, beside.close)
         recent = RecentDecisions(stores.decisions)
@@ -88,6 +90,8 @@ async def gateway(
             replays=Replays(
                 store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
             ),
+            register=register,
+            completer=completer,
         )
 
 
@@ -110,6 +114,8 @@ def _composed(
     observe: Observe,
     allowance: Allowance,
     replays: Replays,
+    register: Register,
+    completer: Signer,
 ) -> Application:
     authenticator = Authenticator(
         [issuer.rule()],
@@ -153,6 +159,8 @@ def _composed(
             checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
             allowance=allowance,
             replays=replays,
+            register=register,
+            completer=completer,
             admin=admin,
             observe=observe,
         )

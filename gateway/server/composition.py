@@ -24,14 +24,20 @@ from gateway.server.http1 import EXTENSION
 from gateway.server.observed import Observe, ObservedAdmission
 from gateway.server.operations import Check, operations_routes
 from gateway.storage.endpoint import Endpoint
+from gateway.storage.multipart import Multipart
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Upstream
 from gateway.tenants.protocol import PolicySource
-from presigner.api import upload_routes
+from presigner.api import Desk, upload_routes
 from presigner.application import create_application
+from presigner.completion import Completer
 from presigner.idempotency import Replays
+from presigner.life import Life
+from presigner.planner import Planner
 from presigner.redirect import Presigner
+from presigner.register import Register
 from presigner.sealing import Sealer
+from presigner.signing import PlanSigner
 
 BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Backend}
 
@@ -42,7 +48,8 @@ class Parts:
 
     `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
-    idempotency keys. Without `admin` there is no admin API. `observe` is told of every decision.
+    idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
+    multipart. Without `admin` there is no admin API. `observe` is told of every decision.
     """
 
     authenticator: Authenticator
@@ -56,6 +63,8 @@ class Parts:
     checks: Mapping[str, Check]
     allowance: Allowance | None = None
     replays: Replays | None = None
+    register: Register | None = None
+    completer: Signer | None = None
     admin: AdminParts | None = None
     observe: Observe | None = None
     clock: Callable[[], float] = time.time
@@ -104,7 +113,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)
     api = create_application(
         [
-            upload_routes(admission=admission, presigner=presigner, sealer=parts.sealer, replays=parts.replays),
+            upload_routes(_desk(parts, admission, presigner)),
             operations_routes(parts.checks),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ]
@@ -113,6 +122,40 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         mounts={**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files},
         fallback=WithRequestId(api, request_ids),
     )
+
+
+def _desk(parts: Parts, admission: Admission, presigner: Presigner) -> Desk:
+    """The upload API's collaborators."""
+    storage, signer = _storage(parts), PlanSigner(endpoint=parts.endpoint, signer=parts.signer)
+    life = completer = None
+    if storage is not None:
+        life = Life(storage=storage, register=parts.register, signer=signer, sealer=parts.sealer, clock=parts.clock)
+        completer = Completer(storage=storage, register=parts.register, clock=parts.clock)
+    planner = Planner(
+        admission=admission,
+        presigner=presigner,
+        signer=signer,
+        sealer=parts.sealer,
+        storage=storage,
+        register=parts.register,
+        clock=parts.clock,
+        new_id=lambda: f"{int(parts.clock() * 1000):012x}{secrets.token_hex(10)}",
+    )
+    return Desk(
+        admission=admission,
+        planner=planner,
+        sealer=parts.sealer,
+        replays=parts.replays,
+        life=life,
+        completer=completer,
+    )
+
+
+def _storage(parts: Parts) -> Multipart | None:
+    """S3's multipart calls, where somebody may make them."""
+    if parts.completer is None:
+        return None
+    return Multipart(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.completer, clock=parts.clock)
 
 
 def _admission(parts: Parts) -> Admission:

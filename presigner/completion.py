@@ -1,0 +1,204 @@
+"""The end of an upload: what S3 holds is compared with the plan before success is said.
+
+Completing is idempotent because S3 is asked what became of it: an upload that S3 no longer knows, with an object under
+the key that is exactly what was planned, was completed. Fifty who ask one process at once share one answer.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.allowance import Caller
+from gateway.policy.headers import is_checksum
+from gateway.policy.model import Algorithm, Checksum
+from gateway.policy.problems import Code, Fault, Refusal
+from gateway.storage.multipart import Multipart, S3Error, StoredHead, UploadedPart
+from presigner.access import NOT_FOUND
+from presigner.bodies import CompletedPart, CompleteRequest
+from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
+from presigner.register import ABORTED, Register
+from presigner.upload import Strategy, Upload, stored_look
+
+_NOT_AS_PLANNED: Final = Refusal(
+    code=Code.UPLOAD_INCOMPLETE, detail="What S3 holds under this key is not what was planned."
+)
+_NOTHING_THERE: Final = Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 holds nothing under this key yet.")
+_EXISTS: Final = Refusal(
+    code=Code.OBJECT_EXISTS, detail="An object of this name exists, and this upload may only create one."
+)
+_WRONG_BYTES: Final = Refusal(
+    code=Code.CHECKSUM_MISMATCH, detail="The whole object's checksum is not that of the parts; nothing was stored."
+)
+_WRONG_PART: Final = Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 does not have the parts as they were given.")
+_REQUIRED: Final = Refusal(
+    code=Code.CHECKSUM_REQUIRED, detail="The tenant requires a checksum of the whole object: give it as 'checksum'."
+)
+
+_BY_CODE: Final[Mapping[str, Refusal]] = {
+    "PreconditionFailed": _EXISTS,
+    "BadDigest": _WRONG_BYTES,
+    "InvalidPart": _WRONG_PART,
+    "InvalidPartOrder": _WRONG_PART,
+    "EntityTooSmall": _WRONG_PART,
+}
+"""What S3 says at CompleteMultipartUpload, in our words; all else is storage that is not available."""
+
+_GONE: Final = frozenset({"NoSuchUpload", "PreconditionFailed"})
+"""What S3 says also to a repeated complete: whether it is one is found out by a look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completer:
+    """Completes uploads; `clock` gives seconds since the epoch."""
+
+    storage: Multipart
+    register: Register | None
+    clock: Callable[[], float]
+    _flights: dict[tuple[str, str], asyncio.Task[dict[str, Any] | Refusal]] = field(default_factory=dict)
+
+    async def complete(
+        self, upload: Upload, sealed: str, caller: Caller, body: CompleteRequest
+    ) -> dict[str, Any] | Refusal:
+        """The object as it is stored, or why it is not; who asks the same meanwhile gets the same answer.
+
+        It goes on when whoever asked goes away: S3 would go on, too.
+        """
+        whole = _whole(upload, caller, body)
+        if isinstance(whole, Refusal):
+            return whole
+        flight = (upload.id, body.model_dump_json())
+        task = self._flights.get(flight)
+        if task is None:
+            task = self._flights[flight] = asyncio.ensure_future(self._guarded(upload, sealed, whole, body))
+            task.add_done_callback(lambda _: self._flights.pop(flight, None))
+        return await asyncio.shield(task)
+
+    async def _guarded(
+        self, upload: Upload, sealed: str, whole: Checksum | None, body: CompleteRequest
+    ) -> dict[str, Any] | Refusal:
+        try:
+            return await self._completed(upload, sealed, whole, body)
+        except OSError:
+            return STORAGE_UNAVAILABLE
+
+    async def _completed(
+        self, upload: Upload, sealed: str, whole: Checksum | None, body: CompleteRequest
+    ) -> dict[str, Any] | Refusal:
+        if self.register is not None and await self._aborted(self.register, upload):
+            return NOT_FOUND
+        if upload.strategy is Strategy.MULTIPART and (refusal := await self._assembled(upload, whole, body.parts)):
+            return refusal
+        began = self.clock()
+        stored = await self.storage.look(upload.key)
+        if stored is None:
+            return _NOTHING_THERE
+        if not fits(upload, stored, whole):
+            return _NOT_AS_PLANNED
+        if self.register is not None:
+            await self.register.completed(upload, sealed, began=began)
+        return _answer(upload, sealed, stored, whole)
+
+    async def _aborted(self, register: Register, upload: Upload) -> bool:
+        """Whether the upload was given up; a list that can't be asked says nothing against it."""
+        try:
+            return await register.state(upload) == ABORTED
+        except OSError:
+            return False
+
+    async def _assembled(
+        self, upload: Upload, whole: Checksum | None, claimed: list[CompletedPart] | None
+    ) -> Refusal | None:
+        """Why S3 did not make an object of the parts; None where it did, or seems to have before."""
+        parts = await self.storage.parts(upload.key, upload.upload_id)
+        if parts is None:
+            return None
+        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed):
+            return refusal
+        try:
+            await self.storage.complete(upload.key, upload.upload_id, parts, _conditions(upload, whole))
+        except S3Error as error:
+            if error.code in _GONE and await self.storage.parts(upload.key, upload.upload_id) is None:
+                return None
+            return _BY_CODE.get(error.code, STORAGE_UNAVAILABLE)
+        return None
+
+
+def _whole(upload: Upload, caller: Caller, body: CompleteRequest) -> Checksum | Refusal | None:
+    """The checksum that the object must have: the declared one, or the one that is given now."""
+    if body.parts is not None and upload.strategy is not Strategy.MULTIPART:
+        return invalid_body(Fault("/parts", f"An upload of the strategy {upload.strategy} has no parts."))
+    given = body.checksum
+    if given is None:
+        required = caller.policy.checksum == "required" and upload.declared is None
+        return _REQUIRED if required else upload.declared
+    algorithm = Algorithm(given.algorithm)
+    if upload.algorithm != algorithm:
+        known = upload.algorithm or "no checksum"
+        return invalid_body(Fault("/checksum/algorithm", f"The upload was begun with {known}."))
+    if not is_checksum(algorithm, given.value):
+        return invalid_body(Fault("/checksum/value", f"This is not the base64 of a {algorithm} digest."))
+    if upload.declared is not None and upload.checksum != given.value:
+        return invalid_body(Fault("/checksum/value", "The upload was begun with another checksum."))
+    return Checksum(algorithm, given.value)
+
+
+def missing(upload: Upload, parts: tuple[UploadedPart, ...]) -> Refusal | None:
+    """What S3 has not of the plan, or has besides: every part once, with its exact length."""
+    there = {part.number: part.size for part in parts}
+    for number, length in upload.parts.lengths():
+        if there.get(number) != length:
+            what = (
+                f"is not there yet: {upload.parts.count - len(there)} are missing" if number not in there else "differs"
+            )
+            return Refusal(code=Code.UPLOAD_INCOMPLETE, detail=f"Part {number} of {upload.parts.count} {what}.")
+    if len(there) != upload.parts.count:
+        return Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 has parts that were not planned; begin anew.")
+    return None
+
+
+def _claimed_wrongly(parts: tuple[UploadedPart, ...], claimed: list[CompletedPart] | None) -> Refusal | None:
+    """Whether the client's list is not S3's; quotes and order mean nothing, every part is named once."""
+    if claimed is None:
+        return None
+    there = [(part.number, bare(part.etag)) for part in parts]
+    return None if sorted((part.number, bare(part.etag)) for part in claimed) == there else _WRONG_PART
+
+
+def bare(etag: str) -> str:
+    """An ETag without its quotes, which clients leave out or not."""
+    return etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
+
+
+def _conditions(upload: Upload, whole: Checksum | None) -> tuple[tuple[str, str], ...]:
+    """What S3 itself is to verify at complete: nothing is there yet, the size, and the checksum over all parts."""
+    create_only = (("if-none-match", "*"),) if upload.create_only else ()
+    checksum = () if whole is None else ((whole.header, whole.value), ("x-amz-checksum-type", "FULL_OBJECT"))
+    return (*create_only, ("x-amz-mp-object-size", str(upload.size)), *checksum)
+
+
+def fits(upload: Upload, stored: StoredHead, whole: Checksum | None) -> bool:
+    """Whether an object is the planned one, as far as S3 can say: size, type, metadata, headers, checksum, parts."""
+    if stored.size != upload.size or stored_look(stored.headers, like=upload.look) != upload.look:
+        return False
+    if upload.strategy is Strategy.MULTIPART and not bare(stored.etag).endswith(f"-{upload.parts.count}"):
+        return False
+    return whole is None or _has(stored, whole)
+
+
+def _has(stored: StoredHead, whole: Checksum) -> bool:
+    """Whether S3 says this checksum; of MD5 it says nothing again, having verified it with the PUT."""
+    return whole.algorithm is Algorithm.MD5 or stored.headers.get(whole.header) == whole.value
+
+
+def _answer(upload: Upload, sealed: str, stored: StoredHead, whole: Checksum | None) -> dict[str, Any]:
+    value = stored.headers.get(f"x-amz-checksum-{upload.algorithm}") if upload.algorithm else None
+    said = whole or (Checksum(Algorithm(upload.algorithm), value) if value else None)
+    return {
+        "id": sealed,
+        "name": upload.name,
+        "key": upload.key,
+        "size": stored.size,
+        "etag": stored.etag,
+        "checksum": None if said is None else {"algorithm": said.algorithm.value, "value": said.value},
+    }

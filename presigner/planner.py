@@ -1,0 +1,184 @@
+"""From what a client asks for to a plan: the decision, the room, the row in the list, S3's upload, the signatures.
+
+What is acquired has its release recorded before it: the room before the row, the row before S3's upload, so that
+whatever a crash leaves is found by the sweeper (`gateway.server.sweeper`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from gateway.admission import Admission
+from gateway.allowance import STORE_UNAVAILABLE, Caller, over_by
+from gateway.policy.grant import Grant
+from gateway.policy.headers import METADATA_PREFIX
+from gateway.policy.model import Algorithm
+from gateway.policy.problems import Fault, Refusal
+from gateway.storage.multipart import Multipart
+from presigner.parts import cut
+from presigner.plans import PARTS_CARRIAGE, PLAN_CARRIAGE, CreateUpload, chosen, intent, plan_body, signed_headers
+from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
+from presigner.redirect import NO_CREDENTIALS, Presigner
+from presigner.register import CREATING, OPEN, Register
+from presigner.sealing import Sealer
+from presigner.signing import PlanSigner
+from presigner.upload import Strategy, Upload, granted_look, owner_of
+
+SIGNED_AT: Final = "signed_at"
+"""A member of a remembered answer that no client sees: the second as of which its parts are signed."""
+
+DEFAULT_WHOLE: Final = Algorithm.CRC64NVME
+"""What S3 computes itself where none is declared (S3 User Guide, "Checking object integrity")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Makes plans. Without `storage` none is multipart, without `register` nothing is listed.
+
+    `new_id` gives ids that list in the order of their making: at most 40 of `[a-z0-9]`.
+    """
+
+    admission: Admission
+    presigner: Presigner
+    signer: PlanSigner
+    sealer: Sealer
+    storage: Multipart | None
+    register: Register | None
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+
+    async def plan(self, caller: Caller, body: CreateUpload) -> dict[str, Any] | Refusal:
+        """The plan for a body that is well formed, its parts not listed; or why there is none, with its room back."""
+        strategy = chosen(body, caller.policy)
+        if strategy is Strategy.MULTIPART and self.storage is None:
+            return invalid_body(Fault("/strategy", "This gateway plans no multipart uploads; say put."))
+        identifier, now = self.new_id(), self.clock()
+        until = now + caller.policy.multipart.max_age if strategy is Strategy.MULTIPART else None
+        decision = self._judged(caller, body, strategy)
+        admitted = await self.admission.reserve(caller, decision, reservation=identifier, until=until)
+        if isinstance(admitted, Refusal):
+            return admitted
+        upload = _begun(identifier, strategy, admitted.grant, body, caller, now=now)
+        plan = await self._begin(upload, admitted.grant, now)
+        if isinstance(plan, Refusal):
+            await admitted.room.released()
+        return plan
+
+    async def whole(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """The answer that a client gets: with every part, signed as of when the plan was made, so always the same."""
+        now = plan.pop(SIGNED_AT)
+        upload = Upload.opened(plan["id"], self.sealer)
+        if upload is None or upload.strategy is not Strategy.MULTIPART:
+            return plan
+        lifetime = plan.pop("lifetime")
+        numbers = range(1, upload.parts.count + 1)
+        parts = await self.signer.parts(upload, numbers, lifetime=lifetime, now=now, checksums={})
+        return {**plan, "parts": parts}
+
+    def _judged(self, caller: Caller, body: CreateUpload, strategy: Strategy) -> Grant | Refusal:
+        """The decision; the checksum of a multipart upload, where one is required, is asked for at complete."""
+        if strategy is not Strategy.MULTIPART:
+            return self.admission.judge(caller, intent(body, self.admission.minted(), PLAN_CARRIAGE))
+        relaxed = replace(caller, policy=replace(caller.policy, checksum="optional"))
+        return self.admission.judge(relaxed, intent(body, self.admission.minted(), PARTS_CARRIAGE))
+
+    async def _begin(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
+        if upload.strategy is Strategy.MULTIPART:
+            return await self._parts_plan(upload, grant, now)
+        plan = self._single_plan(upload, grant, now)
+        if not isinstance(plan, Refusal) and self.register is not None:
+            try:
+                await self.register.record(upload, plan["id"], OPEN)
+            except OSError:
+                return STORE_UNAVAILABLE
+        return plan
+
+    def _single_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
+        sealed = upload.sealed(self.sealer)
+        if upload.strategy is Strategy.PUT:
+            signed = self.presigner.url(grant)
+            if isinstance(signed, Refusal):
+                return signed
+            url, expires = signed
+            plan = plan_body(upload, sealed, expires=expires, url=url, headers=signed_headers(grant))
+            return {**plan, SIGNED_AT: now}
+        lifetime = self.signer.lifetime(grant.url_lifetime, now)
+        if lifetime < 1:
+            return NO_CREDENTIALS
+        url, fields = self.signer.form(grant, lifetime=lifetime, now=now)
+        plan = plan_body(upload, sealed, expires=int(now) + lifetime, method="POST", url=url, fields=fields)
+        return {**plan, SIGNED_AT: now}
+
+    async def _parts_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
+        lifetime = self.signer.lifetime(min(grant.url_lifetime, upload.ends - int(now)), now)
+        if lifetime < 1:
+            return NO_CREDENTIALS
+        created = await self._created(upload, grant)
+        if isinstance(created, Refusal):
+            return created
+        cutting = {"part_size": upload.part_size, "part_count": upload.parts.count}
+        plan = plan_body(created, created.sealed(self.sealer), expires=int(now) + lifetime, **cutting)
+        return {**plan, SIGNED_AT: now, "lifetime": lifetime}
+
+    async def _created(self, upload: Upload, grant: Grant) -> Upload | Refusal:
+        """The upload with S3's id; the row comes first, so that the sweeper finds what a crash leaves in S3."""
+        if self.storage is None:
+            raise RuntimeError("A multipart upload is begun without storage.")
+        try:
+            await self._record(upload, CREATING)
+        except OSError:
+            return STORE_UNAVAILABLE
+        try:
+            created = replace(upload, upload_id=await self.storage.create(grant.key, _creation(upload, grant)))
+        except OSError:
+            return STORAGE_UNAVAILABLE
+        try:
+            await self._record(created, OPEN)
+        except OSError:
+            return await self._given_up(created)
+        return created
+
+    async def _given_up(self, upload: Upload) -> Refusal:
+        try:
+            if self.storage is not None:
+                await self.storage.abort(upload.key, upload.upload_id)
+        except OSError:
+            return STORAGE_UNAVAILABLE  # the row that was written first leads the sweeper here
+        return STORE_UNAVAILABLE
+
+    async def _record(self, upload: Upload, state: str) -> None:
+        if self.register is not None:
+            await self.register.record(upload, upload.sealed(self.sealer), state)
+
+
+def _begun(
+    identifier: str, strategy: Strategy, grant: Grant, body: CreateUpload, caller: Caller, *, now: float
+) -> Upload:
+    parted = strategy is Strategy.MULTIPART
+    rule = caller.policy.multipart
+    algorithm = None if body.checksum is None else Algorithm(body.checksum.algorithm)
+    return Upload(
+        id=identifier,
+        strategy=strategy,
+        tenant=grant.tenant,
+        owner=owner_of(grant.issuer, grant.subject),
+        key=grant.key,
+        name=grant.name,
+        size=grant.size,
+        part_size=cut(grant.size, body.part_size or rule.part_size).part_size if parted else 0,
+        upload_id="",
+        algorithm=algorithm or (DEFAULT_WHOLE if parted else ""),
+        checksum="" if grant.checksum is None else grant.checksum.value,
+        create_only=grant.create_only,
+        look=granted_look(grant),
+        created=int(now),
+        ends=int(now + rule.max_age if parted else over_by(grant, now)),
+    )
+
+
+def _creation(upload: Upload, grant: Grant) -> tuple[tuple[str, str], ...]:
+    """The headers of CreateMultipartUpload: type, metadata and the checksum that S3 is to verify over all parts."""
+    kind = () if grant.content_type is None else (("content-type", grant.content_type),)
+    metadata = ((METADATA_PREFIX + key, value) for key, value in grant.metadata)
+    checksum = (("x-amz-checksum-algorithm", upload.algorithm.upper()), ("x-amz-checksum-type", "FULL_OBJECT"))
+    return (*kind, *metadata, *checksum)

@@ -1,0 +1,72 @@
+"""The list of unfinished uploads and the room they hold, as the upload API uses the tenants' stores.
+
+It is a list beside the sealed ids, not a session: where it is lost, an upload that has its id still completes. So what
+begins an upload fails when the store does; what ends one is found out later by the sweeper, from S3.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.tenants.aside import Aside
+from gateway.tenants.ledger import Ledger, StoredObject
+from gateway.tenants.pages import Page
+from gateway.tenants.uploads import UnfinishedUpload, UploadStore
+from presigner.upload import Upload
+
+CREATING: Final = "creating"
+"""Before S3 has given an id; nobody but the sweeper sees it."""
+OPEN: Final = "open"
+COMPLETED: Final = "completed"
+ABORTED: Final = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """Where uploads are listed; every verb that reads or begins may raise OSError."""
+
+    uploads: UploadStore
+    ledger: Ledger
+    aside: Aside
+    clock: Callable[[], float]
+
+    async def record(self, upload: Upload, sealed: str, state: str) -> None:
+        """Keep the upload in this state."""
+        row = UnfinishedUpload(
+            tenant=upload.tenant,
+            owner=upload.owner,
+            id=upload.id,
+            sealed=sealed,
+            name=upload.name,
+            key=upload.key,
+            strategy=upload.strategy,
+            size=upload.size,
+            state=state,
+            created_at=upload.created,
+            expires_at=upload.ends,
+        )
+        await self.aside(lambda: self.uploads.record(row))
+
+    async def state(self, upload: Upload) -> str | None:
+        """The state that was recorded last, None where the list knows nothing of the upload."""
+        row = await self.aside(lambda: self.uploads.get(upload.tenant, upload.owner, upload.id))
+        return None if row is None else row.state
+
+    async def page(self, tenant: str, *, owner: str | None, limit: int, cursor: str | None) -> Page[UnfinishedUpload]:
+        """Unfinished uploads; raises CursorError for a cursor of no listing."""
+        return await self.aside(
+            lambda: self.uploads.list(tenant, owner=owner, now=self.clock(), limit=limit, cursor=cursor)
+        )
+
+    async def completed(self, upload: Upload, sealed: str, *, began: float) -> None:
+        """The object is there: count it, seen when the look at S3 began, and give its reservation back."""
+        stored = StoredObject(key=upload.key, bytes=upload.size, seen_at=began)
+        with contextlib.suppress(OSError):
+            await self.aside(lambda: self.ledger.settle(upload.tenant, upload.id, stored))
+            await self.record(upload, sealed, COMPLETED)
+
+    async def room_back(self, upload: Upload) -> None:
+        """Nothing was stored and nothing will be."""
+        with contextlib.suppress(OSError):
+            await self.aside(lambda: self.ledger.release(upload.tenant, upload.id))

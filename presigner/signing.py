@@ -1,0 +1,71 @@
+"""What a plan hands out, signed: the parts of a multipart upload and the fields of a form.
+
+Nothing that is signed here outlives the credentials that sign it, and every bound is in the signature: the exact length
+of each part, the exact key, type, metadata and size of a form.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from gateway.policy.grant import Grant
+from gateway.policy.headers import METADATA_PREFIX
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import PostCondition, Signer
+from presigner.upload import Upload
+
+_AT_ONCE: Final = 250
+"""Parts that are signed before others get their turn: some milliseconds."""
+
+
+class PlanSigner:
+    """Signs for one bucket with the signer's identity."""
+
+    def __init__(self, *, endpoint: Endpoint, signer: Signer) -> None:
+        self._endpoint = endpoint
+        self._signer = signer
+
+    def lifetime(self, wanted: int, now: float) -> int:
+        """Seconds that a URL signed at `now` lives: `wanted`, or less where the credentials end."""
+        return self._signer.credentials.lifetime(wanted, now)
+
+    async def parts(
+        self, upload: Upload, numbers: Iterable[int], *, lifetime: int, now: float, checksums: Mapping[int, str]
+    ) -> list[dict[str, Any]]:
+        """The parts of these numbers, each with its own URL, signed as of `now`."""
+        listed = []
+        for done, number in enumerate(numbers, 1):
+            listed.append(self._part(upload, number, checksums.get(number), lifetime, now))
+            if done % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return listed
+
+    def _part(self, upload: Upload, number: int, checksum: str | None, lifetime: int, now: float) -> dict[str, Any]:
+        length = upload.parts.length(number)
+        headers = {} if checksum is None else {f"x-amz-checksum-{upload.algorithm}": checksum}
+        url = self._signer.presign(
+            "PUT",
+            self._endpoint.origin,
+            self._endpoint.path_for(upload.key),
+            expires=lifetime,
+            now=now,
+            headers=(("content-length", str(length)), *headers.items()),
+            query=(("partNumber", str(number)), ("uploadId", upload.upload_id)),
+        )
+        return {"number": number, "size": length, "url": url, "headers": headers}
+
+    def form(self, grant: Grant, *, lifetime: int, now: float) -> tuple[str, dict[str, str]]:
+        """Where to post, and the fields that go before `file` (S3 API Reference, "POST policy").
+
+        The key, type and every other field are exact; `content-length-range` is the one size that was declared.
+        """
+        own = {"key": grant.key, "success_action_status": "201"}
+        if grant.content_type is not None:
+            own["content-type"] = grant.content_type
+        if grant.checksum is not None:
+            own[grant.checksum.header] = grant.checksum.value
+        own |= {METADATA_PREFIX + key: value for key, value in grant.metadata}
+        conditions: list[PostCondition] = [{name: value} for name, value in own.items()]
+        conditions += [{"bucket": self._endpoint.bucket}, ["content-length-range", grant.size, grant.size]]
+        signature = self._signer.sign_post_policy(conditions, expiration=now + lifetime, now=now)
+        return self._endpoint.origin + self._endpoint.bucket_path, {**own, **signature}
