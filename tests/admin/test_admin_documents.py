@@ -172,8 +172,8 @@ def test_without_a_condition_a_new_tenant_is_created(admin: Bench) -> None:
 
 
 def test_no_update_of_a_hundred_at_once_is_lost(admin: Bench) -> None:
-    """A hundred writers, twenty at any time, each trying until it is taken: every one is in the history, once."""
-    turns = asyncio.Semaphore(20)
+    """A hundred writers, ten at any time, each trying until it is taken: every one is in the history, once."""
+    turns = asyncio.Semaphore(10)
 
     async def writer(client: httpx.AsyncClient, number: int) -> int:
         async with turns:

@@ -187,5 +187,5 @@ def test_the_life_of_tenants_is_the_models(signing_key: Signer) -> None:
 @pytest.mark.long
 def test_the_long_life_of_tenants_is_the_models(signing_key: Signer) -> None:
     """The same, longer and by chance."""
-    longer = settings(SHORT, max_examples=150, stateful_step_count=40, derandomize=False)
+    longer = settings(SHORT, max_examples=25, stateful_step_count=20, derandomize=False)
     run_state_machine_as_test(type("Life", (Life,), {"key": signing_key}), settings=longer)

@@ -99,7 +99,7 @@ def test_schemathesis_finds_nothing(made: Bench) -> None:
 
         @given(right | wrong)
         @settings(
-            max_examples=40,
+            max_examples=25,
             deadline=None,
             derandomize=True,
             database=None,
