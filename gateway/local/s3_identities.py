@@ -42,7 +42,8 @@ class Identities:
         """The document for `weed -s3.config`: each identity with its keys and its one policy."""
         return {
             "identities": [
-                _identity("signer", self.signer, policies=["signer"]),
+                # For a form SeaweedFS looks at actions only, for everything else at policies only where there are any.
+                _identity("signer", self.signer, policies=["signer"], actions=[f"Write:{bucket}"]),
                 _identity("completer", self.completer, policies=["completer"]),
                 _identity("operator", self.operator, actions=["Admin"]),
             ],
