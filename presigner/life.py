@@ -131,10 +131,12 @@ class Life:
         try:
             if not await taken_back(self.storage, upload):
                 return STORAGE_UNAVAILABLE
+            began = self.clock()
+            stored = await self.storage.look(upload.key)
         except OSError:
             return STORAGE_UNAVAILABLE
         if self.register is not None:
-            await self.register.room_back(upload)
+            await self.register.ended(upload, None if stored is None else stored.size, began=began)
         return None
 
 

@@ -21,6 +21,9 @@ OPEN: Final = "open"
 COMPLETED: Final = "completed"
 ABORTED: Final = "aborted"
 
+SWEPT: Final = 100
+"""Uploads that are swept at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
@@ -60,13 +63,24 @@ class Register:
         )
 
     async def completed(self, upload: Upload, sealed: str, *, began: float) -> None:
-        """The object is there: count it, seen when the look at S3 began, and give its reservation back."""
-        stored = StoredObject(key=upload.key, bytes=upload.size, seen_at=began)
+        """The object is there, as a look at S3 that began then has found."""
+        await self.ended(upload, upload.size, began=began)
         with contextlib.suppress(OSError):
-            await self.aside(lambda: self.ledger.settle(upload.tenant, upload.id, stored))
             await self.record(upload, sealed, COMPLETED)
 
-    async def room_back(self, upload: Upload) -> None:
-        """Nothing was stored and nothing will be."""
+    async def ended(self, upload: Upload, size: int | None, *, began: float) -> None:
+        """Give the reservation back for what S3 holds under the key: `size` bytes, None: no object."""
         with contextlib.suppress(OSError):
-            await self.aside(lambda: self.ledger.release(upload.tenant, upload.id))
+            if size is None:
+                await self.aside(lambda: self.ledger.release(upload.tenant, upload.id))
+            else:
+                stored = StoredObject(key=upload.key, bytes=size, seen_at=began)
+                await self.aside(lambda: self.ledger.settle(upload.tenant, upload.id, stored))
+
+    async def expired(self) -> tuple[UnfinishedUpload, ...]:
+        """Some of the uploads whose time is over, whatever became of them."""
+        return await self.aside(lambda: self.uploads.expired(self.clock(), limit=SWEPT))
+
+    async def forget(self, row: UnfinishedUpload) -> None:
+        """Take an upload off the list."""
+        await self.aside(lambda: self.uploads.remove(row.tenant, row.owner, row.id))

@@ -27,8 +27,9 @@ from gateway.server.admin import AdminParts
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, request_id
 from gateway.server.observed import Observe
-from gateway.server.sweeper import sweep
+from gateway.server.sweeper import sweep, sweep_uploads
 from gateway.storage.endpoint import Endpoint
+from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Timeouts, Upstream
@@ -62,13 +63,16 @@ async def gateway(
         sweeping = asyncio.ensure_future(sweep(stores.ledger, objects.size, aside, clock=time.time))
         stack.push_async_callback(_cancelled, sweeping)
         register = Register(uploads=stores.uploads, ledger=stores.ledger, aside=aside, clock=time.time)
+        sealer = Sealer([_sealing_key(data)], secrets.token_bytes)
+        multipart = Multipart(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
+        ending = asyncio.ensure_future(sweep_uploads(register, multipart, sealer))
+        stack.push_async_callback(_cancelled, ending)
         beside = Threads(ADMIN_THREADS)
         stack.push_async_callback(asyncio.to_thread, beside.close)
         recent = RecentDecisions(stores.decisions)
         stack.push_async_callback(asyncio.to_thread, recent.close)
         tenants = open_tenants(data, stores)
         yield _composed(
-            data=data,
             limits=Limits(limits),
             store=store,
             issuer=issuer,
@@ -92,6 +96,7 @@ async def gateway(
             ),
             register=register,
             completer=completer,
+            sealer=sealer,
         )
 
 
@@ -102,7 +107,6 @@ async def _cancelled(task: asyncio.Future[None]) -> None:
 
 def _composed(
     *,
-    data: Path,
     limits: Limits,
     store: EmbeddedS3,
     issuer: DevelopmentIssuer,
@@ -116,6 +120,7 @@ def _composed(
     replays: Replays,
     register: Register,
     completer: Signer,
+    sealer: Sealer,
 ) -> Application:
     authenticator = Authenticator(
         [issuer.rule()],
@@ -153,7 +158,7 @@ def _composed(
             endpoint=endpoint,
             signer=signer,
             upstream=upstream,
-            sealer=Sealer([_sealing_key(data)], secrets.token_bytes),
+            sealer=sealer,
             limits=limits,
             edge=edge,
             checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},

@@ -1,18 +1,36 @@
-"""What the server does beside answering: at the end of a reservation's time, look whether its upload arrived."""
+"""What the server does beside answering: end what nobody ended in time.
+
+At the end of a reservation's time it looks whether the upload arrived; at the end of an upload's, S3 forgets its parts.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gateway.storage.multipart import Multipart
 from gateway.tenants.aside import Aside
 from gateway.tenants.expiry import settle_due
 from gateway.tenants.ledger import Ledger
+from presigner.ending import end_expired
+from presigner.register import Register
+from presigner.sealing import Sealer
 
 _LOG: Final = logging.getLogger(__name__)
 
 EVERY: Final = 15.0
 """Seconds between two looks at what is due."""
+
+
+async def sweep_uploads(register: Register, storage: Multipart, sealer: Sealer, *, every: float = EVERY) -> None:
+    """Abort what was begun and abandoned, for ever; a store or an S3 that does not answer is asked again later."""
+    while True:
+        try:
+            while await end_expired(register, storage, sealer):
+                pass
+        except OSError as error:
+            _LOG.warning("Uploads that are over wait: %s", error)
+        await asyncio.sleep(every)
 
 
 async def sweep(

@@ -1,0 +1,50 @@
+"""The end of uploads whose time is over: S3 forgets their parts, then the list forgets them.
+
+Every multipart upload ends here if nobody ends it before, also what a crash left between S3's answer and our list. Any
+number may run at once, since ending an upload twice ends it once. The room is given back by `gateway.tenants.expiry`,
+which looks at S3 a little later.
+"""
+
+from typing import Final
+
+from gateway.storage.multipart import Multipart
+from gateway.tenants.uploads import UnfinishedUpload
+from presigner.life import taken_back
+from presigner.register import Register
+from presigner.sealing import Sealer
+from presigner.upload import Strategy, Upload
+
+BESIDE: Final = 300.0
+"""Seconds between our row and S3's own time of an upload that count as the same moment: clocks differ, calls wait."""
+
+
+async def end_expired(register: Register, storage: Multipart, sealer: Sealer) -> int:
+    """End some uploads whose time is over; how many.
+
+    One that S3 does not answer about stays for the next run; the error is raised when all others are done.
+    """
+    silent: OSError | None = None
+    ended = 0
+    for row in await register.expired():
+        try:
+            over = row.strategy != Strategy.MULTIPART or await _taken_back(row, storage, sealer)
+        except OSError as error:
+            silent = error
+            continue
+        if over:
+            await register.forget(row)
+            ended += 1
+    if silent is not None:
+        raise silent
+    return ended
+
+
+async def _taken_back(row: UnfinishedUpload, storage: Multipart, sealer: Sealer) -> bool:
+    """Whether S3 has nothing of the upload any more."""
+    upload = Upload.opened(row.sealed, sealer)
+    if upload is not None and upload.upload_id:
+        return await taken_back(storage, upload)
+    for upload_id, began in await storage.unfinished(row.key):
+        if abs(began - row.created_at) <= BESIDE:
+            await storage.abort(row.key, upload_id)
+    return True
