@@ -151,7 +151,7 @@ class Life(RuleBasedStateMachine):
         expected = self.met(tenant, etag)
         assert answer.status_code == (204 if expected == 200 else expected)
         if expected == 200:
-            self.changed(tenant, None, '"of a deletion"')
+            self.changed(tenant, None, '"of-a-deletion"')
 
     @invariant()
     def what_is_in_force_is_what_the_model_has(self) -> None:
@@ -187,5 +187,5 @@ def test_the_life_of_tenants_is_the_models(signing_key: Signer) -> None:
 @pytest.mark.long
 def test_the_long_life_of_tenants_is_the_models(signing_key: Signer) -> None:
     """The same, longer and by chance."""
-    longer = settings(SHORT, max_examples=25, stateful_step_count=20, derandomize=False)
+    longer = settings(SHORT, max_examples=100, stateful_step_count=30, derandomize=False)
     run_state_machine_as_test(type("Life", (Life,), {"key": signing_key}), settings=longer)
