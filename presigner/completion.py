@@ -6,7 +6,7 @@ the key that is exactly what was planned, was completed. Fifty who ask one proce
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway.allowance import Caller
@@ -115,6 +115,7 @@ class Completer:
             return None
         if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed):
             return refusal
+        parts = _with_checksums(upload, parts, claimed)
         try:
             await self.storage.complete(upload.key, upload.upload_id, parts, _conditions(upload, whole))
         except S3Error as error:
@@ -128,6 +129,8 @@ def _whole(upload: Upload, caller: Caller, body: CompleteRequest) -> Checksum | 
     """The checksum that the object must have: the declared one, or the one that is given now."""
     if body.parts is not None and upload.strategy is not Strategy.MULTIPART:
         return invalid_body(Fault("/parts", f"An upload of the strategy {upload.strategy} has no parts."))
+    if found := _part_faults(upload, body):
+        return invalid_body(*found)
     given = body.checksum
     if given is None:
         required = caller.policy.checksum == "required" and upload.declared is None
@@ -141,6 +144,14 @@ def _whole(upload: Upload, caller: Caller, body: CompleteRequest) -> Checksum | 
     if upload.declared is not None and upload.checksum != given.value:
         return invalid_body(Fault("/checksum/value", "The upload was begun with another checksum."))
     return Checksum(algorithm, given.value)
+
+
+def _part_faults(upload: Upload, body: CompleteRequest) -> list[Fault]:
+    return [
+        Fault(f"/parts/{at}/checksum", f"This is not the base64 of a {upload.algorithm} digest.")
+        for at, part in enumerate(body.parts or ())
+        if part.checksum is not None and not is_checksum(Algorithm(upload.algorithm), part.checksum)
+    ]
 
 
 def missing(upload: Upload, parts: tuple[UploadedPart, ...]) -> Refusal | None:
@@ -163,6 +174,18 @@ def _claimed_wrongly(parts: tuple[UploadedPart, ...], claimed: list[CompletedPar
         return None
     there = [(part.number, bare(part.etag)) for part in parts]
     return None if sorted((part.number, bare(part.etag)) for part in claimed) == there else _WRONG_PART
+
+
+def _with_checksums(
+    upload: Upload, parts: tuple[UploadedPart, ...], claimed: list[CompletedPart] | None
+) -> tuple[UploadedPart, ...]:
+    """The parts with the checksums that the client gives, for S3 to compare with its own."""
+    given = {part.number: part.checksum for part in claimed or () if part.checksum is not None}
+    algorithm = Algorithm(upload.algorithm)
+    return tuple(
+        replace(part, checksum=Checksum(algorithm, given[part.number])) if part.number in given else part
+        for part in parts
+    )
 
 
 def bare(etag: str) -> str:

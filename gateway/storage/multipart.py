@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final
 from xml.sax.saxutils import escape
 
+from gateway.policy.model import Checksum
 from gateway.storage._canonical import encode_query
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
@@ -38,11 +39,12 @@ class S3Error(OSError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadedPart:
-    """A part as S3 has it: its number, bytes and quoted ETag."""
+    """A part as S3 has it: its number, bytes and quoted ETag; `checksum` is one that S3 is to compare at complete."""
 
     number: int
     size: int
     etag: str
+    checksum: Checksum | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,7 @@ class Multipart:
         self, key: str, upload_id: str, parts: Sequence[UploadedPart], headers: Sequence[tuple[str, str]]
     ) -> str:
         """The object's ETag (CompleteMultipartUpload); raises S3Error also for the error that comes with a 200."""
-        listed = "".join(
-            f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>" for part in parts
-        )
+        listed = "".join(map(_listed, parts))
         namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
         body = f'<CompleteMultipartUpload xmlns="{namespace}">{listed}</CompleteMultipartUpload>'.encode()
         answer = await self._call("POST", key, (("uploadId", upload_id),), headers, body)
@@ -160,6 +160,16 @@ class Multipart:
             query=query,
             payload_hash=sha256(body).hexdigest(),
         )
+
+
+def _listed(part: UploadedPart) -> str:
+    said = "" if part.checksum is None else _listed_checksum(part.checksum)
+    return f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag>{said}</Part>"
+
+
+def _listed_checksum(checksum: Checksum) -> str:
+    name = f"Checksum{checksum.algorithm.upper()}"
+    return f"<{name}>{escape(checksum.value)}</{name}>"
 
 
 def _succeeded(answer: Answer) -> Answer:

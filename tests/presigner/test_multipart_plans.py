@@ -330,3 +330,21 @@ def test_room_is_held_until_the_end_and_given_back(gateway: Gateway) -> None:
     second = gateway.plan(12_000_000, tenant="full", strategy="multipart")
     assert code(gateway.call("POST", "/uploads", begin, tenant="full")) == "quota-exceeded"
     gateway.call("DELETE", f"/uploads/{second['id']}", tenant="full")
+
+
+def test_the_parts_own_checksums_are_compared_at_complete(gateway: Gateway) -> None:
+    """By S3; what is no checksum is refused before."""
+    plan = gateway.plan(
+        len(BODY), name="each.bin", strategy="multipart", checksum={"algorithm": "crc32", "value": None}
+    )
+    path = f"/uploads/{plan['id']}/complete"
+    parts = gateway.send_all(plan, BODY)
+    for part, piece in zip(parts, (BODY[:PART], BODY[PART:]), strict=True):
+        part["checksum"] = base64.b64encode(zlib.crc32(piece).to_bytes(4, "big")).decode()
+
+    none = gateway.call("POST", path, {"parts": [parts[0], {**parts[1], "checksum": "x"}]})
+    wrong = gateway.call("POST", path, {"parts": [parts[0], {**parts[1], "checksum": parts[0]["checksum"]}]})
+    right = gateway.call("POST", path, {"parts": parts})
+
+    assert (pointers(none), code(wrong)) == (["/parts/1/checksum"], "checksum-mismatch")
+    assert (right.status_code, right.json()["checksum"]["value"]) == (200, CRC32), right.text
