@@ -117,11 +117,14 @@ class Planner:
         if isinstance(created, Refusal):
             return created
         cutting = {"part_size": upload.part_size, "part_count": upload.parts.count}
-        plan = plan_body(created, created.sealed(self.sealer), expires=int(now) + lifetime, **cutting)
+        plan = plan_body(created[0], created[1], expires=int(now) + lifetime, **cutting)
         return {**plan, SIGNED_AT: now, "lifetime": lifetime}
 
-    async def _created(self, upload: Upload, grant: Grant) -> Upload | Refusal:
-        """The upload with S3's id; the row comes first, so that the sweeper finds what a crash leaves in S3."""
+    async def _created(self, upload: Upload, grant: Grant) -> tuple[Upload, str] | Refusal:
+        """The upload with S3's id, and the sealed id of it.
+
+        The row comes first, so that the sweeper finds what a crash leaves in S3.
+        """
         if self.storage is None:
             raise RuntimeError("A multipart upload is begun without storage.")
         try:
@@ -133,10 +136,9 @@ class Planner:
         except OSError:
             return STORAGE_UNAVAILABLE
         try:
-            await self._record(created, OPEN)
+            return created, await self._record(created, OPEN)
         except OSError:
             return await self._given_up(created)
-        return created
 
     async def _given_up(self, upload: Upload) -> Refusal:
         try:
@@ -146,9 +148,11 @@ class Planner:
             return STORAGE_UNAVAILABLE  # the row that was written first leads the sweeper here
         return STORE_UNAVAILABLE
 
-    async def _record(self, upload: Upload, state: str) -> None:
+    async def _record(self, upload: Upload, state: str) -> str:
+        sealed = upload.sealed(self.sealer)
         if self.register is not None:
-            await self.register.record(upload, upload.sealed(self.sealer), state)
+            await self.register.record(upload, sealed, state)
+        return sealed
 
 
 def _begun(
