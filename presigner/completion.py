@@ -44,7 +44,7 @@ _BY_CODE: Final[Mapping[str, Refusal]] = {
 }
 """What S3 says at CompleteMultipartUpload, in our words; all else is storage that is not available."""
 
-_GONE: Final = frozenset({"NoSuchUpload", "PreconditionFailed"})
+_GONE: Final = frozenset({"InvalidPart", "NoSuchUpload", "PreconditionFailed"})
 """What S3 says also to a repeated complete: whether it is one is found out by a look."""
 
 
@@ -114,7 +114,8 @@ class Completer:
         if parts is None:
             return None
         if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed):
-            return refusal
+            # Parts also go missing while another instance completes: then the upload is gone by now.
+            return None if await self.storage.parts(upload.key, upload.upload_id) is None else refusal
         parts = _with_checksums(upload, parts, claimed)
         try:
             await self.storage.complete(upload.key, upload.upload_id, parts, _conditions(upload, whole))

@@ -67,7 +67,8 @@ def test_instances_that_complete_at_once_agree(store: EmbeddedS3, *, create_only
             first = await asyncio.gather(*(complete() for _ in range(AT_ONCE)))
             later = await complete()
             assert "-1" in str(later)
-            assert set(first) <= {later, "storage-unavailable"}, set(first)
+            # Who asks while another instance's call is under way may see S3 with some of the parts taken already.
+            assert set(first) <= {later, "storage-unavailable", "upload-incomplete"}, set(first)
             assert later in first
 
     asyncio.run(go())
