@@ -103,16 +103,8 @@ async def _endpoint(options: DemoOptions, store: EmbeddedS3, stack: AsyncExitSta
 
 
 def _described(url: str, endpoint: Endpoint, store: EmbeddedS3, issuer: DevelopmentIssuer) -> dict[str, Any]:
-    """What `demo.json` says; its keys may look into the whole bucket, which none of the gateway's own may."""
-    return {
-        "url": url,
-        "s3_endpoint": endpoint.origin,
-        "bucket": store.bucket,
-        "region": store.region,
-        "access_key": store.identities.operator.access_key,
-        "secret_key": store.identities.operator.secret_key,
-        **issuer.describe(),
-    }
+    """What `demo.json` says; clients reach S3 at `endpoint`, which may be the strict front's."""
+    return {"url": url, **store.describe(), "s3_endpoint": endpoint.origin, **issuer.describe()}
 
 
 def _listen(port: int) -> socket.socket:
