@@ -1,0 +1,32 @@
+"""`upload-gateway demo`: the whole product on this machine."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from gateway.cli.errors import CommandError
+
+DEFAULT_PORT: Final = 8080
+DEFAULT_DATA: Final = Path("demo-data")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("demo", help="run the whole product on this machine, with a real S3")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="where the gateway listens (default: 8080)")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where everything is kept (default: demo-data)")
+    parser.add_argument("--limits", choices=["none", "aws"], default="none", help="hold the backends to AWS's limits")
+    parser.add_argument("--strict-s3", action="store_true", help="refuse at S3 what AWS refuses and this S3 takes")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until the process is told to stop; raises CommandError where it can't start."""
+    from gateway.local import demo  # noqa: PLC0415
+    from gateway.local.errors import DemoError  # noqa: PLC0415
+
+    chosen = demo.DemoOptions(port=options.port, data=options.data, limits=options.limits, strict_s3=options.strict_s3)
+    try:
+        return demo.run(chosen)
+    except DemoError as error:
+        raise CommandError(str(error)) from error
