@@ -3,21 +3,30 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WEB := gateway/web/dist/upload.html
+WEB_SOURCES := hatch_build.py $(shell find gateway/web -name node_modules -prune -o -name 'dist*' -prune -o -type f -print)
 
 DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install demo test check format requirements clean
+.PHONY: install web demo test check format requirements clean
 
-install: $(STAMP)
+install: $(STAMP) $(WEB)
+
+web: $(WEB)
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "upload-gateway needs Python 3.11 or newer: set PYTHON=/path/to/python"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes -r requirements-dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+$(WEB): $(WEB_SOURCES) | $(STAMP)
+	@$(BIN)/python hatch_build.py --has-node || $(PIP) --require-hashes -r requirements-node.txt
+	@$(BIN)/python hatch_build.py
 
 demo: install
 	@exec $(BIN)/upload-gateway demo --port $(PORT) --data $(DATA) $(if $(LIMITS),--limits $(LIMITS))
@@ -35,4 +44,4 @@ requirements:
 	scripts/compile-requirements
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) gateway/web/dist gateway/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -8,11 +8,12 @@ from presigner.problems import install
 
 
 def create_application(routers: Iterable[APIRouter]) -> FastAPI:
-    """An application of these routes; documentation at `/docs`, its schema at `/openapi.json`."""
+    """An application of these routes and their schema at `/openapi.json`; drawing it is a page's business."""
     application = FastAPI(
         title="upload-gateway",
         summary="Uploads to S3 for people you do not trust.",
         version="1",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )

@@ -4,7 +4,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.admission import Admission, Authenticator
@@ -23,6 +23,7 @@ from gateway.server.files import FilesFront
 from gateway.server.http1 import EXTENSION
 from gateway.server.observed import Observe, ObservedAdmission
 from gateway.server.operations import Check, operations_routes
+from gateway.server.pages import Bundle, page_routes
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
 from gateway.storage.sigv4 import Signer
@@ -50,6 +51,7 @@ class Parts:
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
     multipart. Without `admin` there is no admin API. `observe` is told of every decision.
+    `pages` are the built pages of this installation.
     """
 
     authenticator: Authenticator
@@ -67,6 +69,7 @@ class Parts:
     completer: Signer | None = None
     admin: AdminParts | None = None
     observe: Observe | None = None
+    pages: Bundle = field(default_factory=Bundle.read)
     clock: Callable[[], float] = time.time
 
 
@@ -115,6 +118,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         [
             upload_routes(_desk(parts, admission, presigner)),
             operations_routes(parts.checks),
+            page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ]
     )

@@ -1,0 +1,46 @@
+// Bundles each page of src/ into dist/: assets/NAME-HASH.js and .css, and NAME.html that names them.
+// A page is a folder src/NAME with NAME.ts (which imports its own CSS) and NAME.html.
+// Everything is written beside dist/ and moved into place at the end, so that no reader sees half a build.
+import { build } from "esbuild";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const made = path.join(root, "dist.new");
+const folders = await readdir(path.join(root, "src"), { withFileTypes: true });
+const pages = folders.filter((entry) => entry.isDirectory() && entry.name !== "shared").map((entry) => entry.name);
+
+await rm(made, { recursive: true, force: true });
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: pages.map((page) => ({ in: `src/${page}/${page}.ts`, out: page })),
+  outdir: path.join(made, "assets"),
+  entryNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  loader: { ".svg": "file", ".png": "file" },
+  bundle: true,
+  format: "esm",
+  target: ["chrome110", "firefox115", "safari16.4"],
+  minify: true,
+  legalComments: "linked",
+  metafile: true,
+  logLevel: "warning",
+});
+
+for (const page of pages) {
+  const [script, output] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === `src/${page}/${page}.ts`);
+  const names = { script: path.basename(script), style: path.basename(output.cssBundle ?? "") };
+  const template = await readFile(path.join(root, "src", page, `${page}.html`), "utf8");
+  const html = template.replace(/\{\{(script|style)\}\}/g, (_, kind) => `/assets/${names[kind]}`);
+  await mkdir(made, { recursive: true });
+  await writeFile(path.join(made, `${page}.html`), html);
+}
+for (const name of await readdir(path.join(made, "assets"))) {
+  if (!/\.(js|css)$/.test(name)) continue;
+  const file = path.join(made, "assets", name);
+  await writeFile(`${file}.gz`, gzipSync(await readFile(file), { level: 9 }));
+}
+await rm(path.join(root, "dist"), { recursive: true, force: true });
+await rename(made, path.join(root, "dist"));

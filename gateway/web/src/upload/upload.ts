@@ -1,0 +1,2 @@
+/** The upload page. */
+import "./upload.css";
