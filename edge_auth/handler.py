@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from gateway.admission import Admission
+from gateway.cors import NO_PAGES, UPLOADS, Cors, Headers
 from gateway.intake import METHODS, RawRequest, is_preflight
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage
@@ -27,8 +28,12 @@ READ_ONLY: Final = frozenset({"cdn-loop", "content-length", "host", "transfer-en
 """Headers a viewer-request function must hand back as they came ("Read-only headers for viewer request events")."""
 
 
-def make_handler(admission: Admission, *, base: str, carriage: Carriage) -> Handler:
-    """The handler for uploads under `base`; made once a sandbox, called once a request."""
+def make_handler(admission: Admission, *, base: str, carriage: Carriage, cors: Cors = NO_PAGES) -> Handler:
+    """The handler for uploads under `base`; made once a sandbox, called once a request.
+
+    `cors` names the origins whose pages may call. What the function answers itself says so; what S3 answers does by the
+    distribution's response headers policy.
+    """
 
     def handler(event: Event, _context: object) -> Result:
         cloudfront = event["Records"][0]["cf"]
@@ -42,10 +47,10 @@ def make_handler(admission: Admission, *, base: str, carriage: Carriage) -> Hand
     def answer(request: Mapping[str, Any], request_id: str) -> Result:
         raw = parse(request)
         if is_preflight(raw):
-            return render_preflight(request_id)
+            return render_preflight(request_id, cors.preflight(raw.method, raw.headers, UPLOADS))
         admitted = admission.admit_sync(raw, base=base, carriage=carriage)
         if isinstance(admitted, Refusal):
-            return render_refusal(admitted, request_id)
+            return render_refusal(admitted, request_id, cors.headers(raw.headers))
         return render_grant(admitted.grant, request)
 
     return handler
@@ -74,24 +79,21 @@ def render_grant(grant: Grant, request: Mapping[str, Any]) -> Result:
     }
 
 
-def render_refusal(refusal: Refusal, request_id: str) -> Result:
-    """The problem as a generated response."""
-    headers = (*refusal.response_headers(), ("x-request-id", request_id))
-    return {
-        "status": str(refusal.status),
-        "statusDescription": refusal.title,
-        "headers": {name: [{"key": name, "value": value}] for name, value in headers},
-        "body": json.dumps(refusal.body(request_id), ensure_ascii=False),
-    }
+def render_refusal(refusal: Refusal, request_id: str, cors: Headers = ()) -> Result:
+    """The problem as a generated response; `cors` is what it says to a page of another origin."""
+    body = json.dumps(refusal.body(request_id), ensure_ascii=False)
+    return {**_generated(refusal.status, refusal.title, request_id, (*refusal.response_headers(), *cors)), "body": body}
 
 
-def render_preflight(request_id: str) -> Result:
-    """The answer to OPTIONS, before any credential."""
+def render_preflight(request_id: str, cors: Headers | None = None) -> Result:
+    """The answer to OPTIONS, before any credential; to a page's preflight with what it may send."""
+    return _generated(204, "No Content", request_id, cors or (("allow", METHODS),))
+
+
+def _generated(status: int, description: str, request_id: str, headers: Headers) -> Result:
+    pairs = (*headers, ("x-request-id", request_id))
     return {
-        "status": "204",
-        "statusDescription": "No Content",
-        "headers": {
-            "allow": [{"key": "allow", "value": METHODS}],
-            "x-request-id": [{"key": "x-request-id", "value": request_id}],
-        },
+        "status": str(status),
+        "statusDescription": description,
+        "headers": {name: [{"key": name, "value": value}] for name, value in pairs},
     }

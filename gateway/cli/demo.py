@@ -17,15 +17,29 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where everything is kept (default: demo-data)")
     parser.add_argument("--limits", choices=["none", "aws"], default="none", help="hold the backends to AWS's limits")
     parser.add_argument("--strict-s3", action="store_true", help="refuse at S3 what AWS refuses and this S3 takes")
+    parser.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="let pages of this origin call, beside the demo's own (https://app.example; may be repeated)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the process is told to stop; raises CommandError where it can't start."""
+    from gateway.cors import Cors  # noqa: PLC0415
     from gateway.local import demo  # noqa: PLC0415
     from gateway.local.errors import DemoError  # noqa: PLC0415
 
-    chosen = demo.DemoOptions(port=options.port, data=options.data, limits=options.limits, strict_s3=options.strict_s3)
+    try:
+        cors = Cors.of(options.origin)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    chosen = demo.DemoOptions(
+        port=options.port, data=options.data, limits=options.limits, strict_s3=options.strict_s3, cors=cors
+    )
     try:
         return demo.run(chosen)
     except DemoError as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.cors import NO_PAGES, Cors
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.errors import DemoError
 from gateway.local.files import prepare, write_object, write_private
@@ -29,12 +30,16 @@ DEMO_FILE: Final = "demo.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What the command line says: the gateway's port (0: any), the directory, whose limits, how strict an S3."""
+    """What the command line says: the gateway's port (0: any), the directory, whose limits, how strict an S3.
+
+    `cors` names the origins of pages elsewhere that may call, beside the demo's own page.
+    """
 
     port: int
     data: Path
     limits: str
     strict_s3: bool
+    cors: Cors = NO_PAGES
 
 
 def run(options: DemoOptions) -> int:
@@ -70,8 +75,10 @@ async def _running(
 ) -> AsyncIterator[tuple[dict[str, Any], asyncio.Future[DemoError]]]:
     """Everything started, in order, and described for scripts; stopped in the opposite order."""
     async with AsyncExitStack() as stack:
-        page = f"http://{HOST}:{listener.getsockname()[1]}"
-        store = EmbeddedS3(directory=options.data, origins=(page,))
+        port = listener.getsockname()[1]
+        page = f"http://{HOST}:{port}"
+        cors = Cors(origins=options.cors.origins | {page, f"http://localhost:{port}"})
+        store = EmbeddedS3(directory=options.data, origins=sorted(cors.origins))
         supervised = SupervisedS3(store)
         stack.push_async_callback(supervised.stop)
         starting = asyncio.create_task(supervised.start())
@@ -83,7 +90,7 @@ async def _running(
         endpoint = await _endpoint(options, store, stack)
         issuer = stack.enter_context(DevelopmentIssuer.open(options.data).serving())
         gateway = wiring.gateway(
-            data=options.data, limits=options.limits, store=store, issuer=issuer, endpoint=endpoint
+            data=options.data, limits=options.limits, store=store, issuer=issuer, endpoint=endpoint, cors=cors
         )
         server = Server(await stack.enter_async_context(gateway))
         stack.push_async_callback(server.stop)

@@ -13,31 +13,20 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from xml.sax.saxutils import escape
 
+from gateway.cors import Cors
 from gateway.local import ports
 from gateway.local.child import Child
 from gateway.local.errors import DemoError
 from gateway.local.files import DirectoryLock, demand_room, free_bytes, prepare, read_object, write_object
 from gateway.local.s3_identities import Identities
+from gateway.storage import cors as bucket_cors
 from gateway.storage.sigv4 import UNSIGNED_PAYLOAD, Credentials, Signer
 
 HOST: Final = "localhost"
 """The name clients use: another than the gateway's, so that they drop their token at the redirect as on AWS."""
 
 REGION: Final = "us-east-1"
-
-EXPOSED_HEADERS: Final = (
-    "ETag",
-    "Location",
-    "x-amz-version-id",
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-crc32c",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256",
-)
-"""What a page may read of S3's answer (S3 User Guide, "Elements of a CORS configuration", ExposeHeader)."""
 
 _MARKER: Final = "upload-gateway-ready"  # outside every tenant's prefix, which ends in a slash
 
@@ -211,9 +200,10 @@ class EmbeddedS3:
         return DemoError(f"The embedded S3 was not ready within {_READY_SECONDS:.0f} s: see {log}.")
 
     def _configure(self) -> None:
-        if not self.origins:
+        rules = bucket_cors.wanted(Cors.of(self.origins))
+        if not rules:
             return
-        status, _ = self._ask("PUT", body=_cors_document(self.origins), query=(("cors", ""),))
+        status, _ = self._ask("PUT", body=bucket_cors.document(rules), query=(("cors", ""),))
         if status != 200:
             raise DemoError(f"The embedded S3 refused the bucket's CORS rules with status {status}.")
 
@@ -317,16 +307,3 @@ def _environment(data: Path, token: Callable[[int], str] = secrets.token_hex) ->
         "GOMEMLIMIT": "512MiB",
         **{f"WEED_JWT_{name}_KEY": token(32) for name in keys},
     }
-
-
-def _cors_document(origins: Sequence[str]) -> bytes:
-    """The bucket's CORS rules for the pages of the given origins (S3 API Reference, PutBucketCors)."""
-    parts = [
-        *(f"<AllowedOrigin>{escape(origin)}</AllowedOrigin>" for origin in origins),
-        *(f"<AllowedMethod>{method}</AllowedMethod>" for method in ("PUT", "POST", "GET", "HEAD")),
-        "<AllowedHeader>*</AllowedHeader>",
-        *(f"<ExposeHeader>{name}</ExposeHeader>" for name in EXPOSED_HEADERS),
-        "<MaxAgeSeconds>600</MaxAgeSeconds>",
-    ]
-    namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
-    return f'<CORSConfiguration xmlns="{namespace}"><CORSRule>{"".join(parts)}</CORSRule></CORSConfiguration>'.encode()

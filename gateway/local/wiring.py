@@ -12,6 +12,7 @@ from edge_auth.handler import make_handler
 from gateway.admission import Admission
 from gateway.allowance import Allowance
 from gateway.asgi.wire import Application
+from gateway.cors import Cors
 from gateway.identity.apikeys import ApiKeySource
 from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
@@ -48,7 +49,7 @@ ADMIN_THREADS: Final = 4
 
 @asynccontextmanager
 async def gateway(
-    *, data: Path, limits: str, store: EmbeddedS3, issuer: DevelopmentIssuer, endpoint: Endpoint
+    *, data: Path, limits: str, store: EmbeddedS3, issuer: DevelopmentIssuer, endpoint: Endpoint, cors: Cors
 ) -> AsyncIterator[Application]:
     """The gateway over the demo's directory, its S3 and its issuer; open for as long as it serves."""
     async with AsyncExitStack() as stack:
@@ -97,6 +98,7 @@ async def gateway(
             register=register,
             completer=completer,
             sealer=sealer,
+            cors=cors,
         )
 
 
@@ -121,6 +123,7 @@ def _composed(
     register: Register,
     completer: Signer,
     sealer: Sealer,
+    cors: Cors,
 ) -> Application:
     authenticator = Authenticator(
         [issuer.rule()],
@@ -133,7 +136,7 @@ def _composed(
     def edge(admission: Admission) -> Application:
         carriage = carriages(limits)[Backend.EDGE]
         return Distribution(
-            handler=make_handler(admission, base=BASES[Backend.EDGE], carriage=carriage),
+            handler=make_handler(admission, base=BASES[Backend.EDGE], carriage=carriage, cors=cors),
             origin=endpoint,
             access_control=signer,
             upstream=upstream,
@@ -168,6 +171,7 @@ def _composed(
             completer=completer,
             admin=admin,
             observe=observe,
+            cors=cors,
         )
     )
 

@@ -9,9 +9,11 @@ from typing import Final
 
 from gateway.admission import Admission, Authenticator
 from gateway.allowance import Allowance
+from gateway.asgi.cors import WithCors
 from gateway.asgi.front import Enact, Refuse, RequestIds, UploadFront
 from gateway.asgi.request_id import WithRequestId
 from gateway.asgi.wire import Application, Scope, refusal_reply
+from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
 from gateway.policy.model import Backend, Minted
 from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
@@ -51,7 +53,7 @@ class Parts:
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
     multipart. Without `admin` there is no admin API. `observe` is told of every decision.
-    `pages` are the built pages of this installation.
+    `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
     authenticator: Authenticator
@@ -70,6 +72,7 @@ class Parts:
     admin: AdminParts | None = None
     observe: Observe | None = None
     pages: Bundle = field(default_factory=Bundle.read)
+    cors: Cors = NO_PAGES
     clock: Callable[[], float] = time.time
 
 
@@ -122,9 +125,14 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ]
     )
+
+    def paged(application: Application, calls: Calls) -> Application:
+        return WithCors(application, cors=parts.cors, calls=calls, request_ids=request_ids)
+
+    mounts = {**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files}
     return Gateway(
-        mounts={**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files},
-        fallback=WithRequestId(api, request_ids),
+        mounts={base: paged(application, UPLOADS) for base, application in mounts.items()},
+        fallback=paged(WithRequestId(api, request_ids), API),
     )
 
 

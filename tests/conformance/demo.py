@@ -23,6 +23,8 @@ from tests.conformance.wire import Origin, Request, Wire, WireError
 READY_WITHIN: Final = 60.0
 """Seconds a demo may take to start on a busy machine."""
 
+PAGE: Final = "https://app.example"
+"""A page elsewhere that the demo is told to let call."""
 
 _SECRET_WORDS: Final = ("X-Amz-Signature=", "Signature=", "eyJ", "ugk_")
 """How a signed URL, a signed header, a JWT and an API key look."""
@@ -76,6 +78,7 @@ class DemoDeployment:
     guesses_types_of: frozenset[str]
     origin: Origin
     secrets: tuple[str, ...]
+    page: str
     bucket: SignedBucket
     issuer: KeyIssuer
     tenants: TenantDocuments
@@ -108,7 +111,7 @@ class DemoProcess:
         """
         self._data.mkdir(parents=True, exist_ok=True)
         command = [str(Path(sys.executable).with_name("upload-gateway")), "demo", "--port", str(self._port)]
-        command += ["--data", str(self._data / "state"), "--strict-s3"]
+        command += ["--data", str(self._data / "state"), "--strict-s3", "--origin", PAGE]
         command += ["--limits", "aws"] if self._limits == "aws" else []
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -179,6 +182,7 @@ class DemoProcess:
                 "Traceback",
                 'File "',
             ),
+            page=PAGE,
             bucket=self._bucket,
             issuer=_issuer(settings, folder),
             tenants=TenantDocuments(folder / "tenants"),

@@ -76,7 +76,8 @@ class Deployment(Protocol):
     `limits` is `"machine"` or `"aws"` and says which rows of the table of forced differences are in force.
     `carried_metadata` are the metadata keys that proxy and edge carry there, None where they carry any.
     `guesses_types_of` are types that the S3 of this deployment, unlike AWS's, does not keep as they were sent; empty
-    where it is AWS's. `secrets` are words that no answer of the gateway's own may hold.
+    where it is AWS's. `secrets` are words that no answer of the gateway's own may hold. `page` is the origin of a page
+    elsewhere that may call.
     """
 
     @property
@@ -89,6 +90,8 @@ class Deployment(Protocol):
     def guesses_types_of(self) -> frozenset[str]: ...
     @property
     def secrets(self) -> tuple[str, ...]: ...
+    @property
+    def page(self) -> str: ...
     @property
     def bucket(self) -> Bucket: ...
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge_auth.handler import READ_ONLY, Handler, Result, make_handler
 from gateway.admission import Admission
+from gateway.cors import NO_PAGES, Cors
 from gateway.identity.credential import Credential
 from gateway.local.cloudfront import changed_request, generated_response, is_disallowed
 from gateway.policy.model import Backend, Carriage, MetadataRule, Minted, Policy, Principal, TenantId
@@ -73,10 +74,10 @@ class Corridor:
         return POLICY if tenant == "acme" else None
 
 
-def handler_for(caller: Principal | Refusal | Exception = CALLER) -> Handler:
+def handler_for(caller: Principal | Refusal | Exception = CALLER, cors: Cors = NO_PAGES) -> Handler:
     corridor = Corridor(caller)
     admission = Admission(corridor, corridor, lambda: Minted(at=0.0, uuid="0" * 32))
-    return make_handler(admission, base="/edge", carriage=Carriage(backend=Backend.EDGE))
+    return make_handler(admission, base="/edge", carriage=Carriage(backend=Backend.EDGE), cors=cors)
 
 
 HANDLER = handler_for()
@@ -167,6 +168,31 @@ def test_a_preflight_is_answered_before_any_credential() -> None:
     reply = generated_response(HANDLER(event, None))
 
     assert (reply.status, reply.body, dict(reply.headers)["allow"]) == (204, b"", "PUT, OPTIONS")
+
+
+def test_a_page_reads_what_the_function_answers() -> None:
+    """A preflight and a refusal name the page's origin where it is configured, and no other page's."""
+    handler = handler_for(Refusal(code=Code.TOKEN_EXPIRED, detail="Expired."), Cors.of(["https://app.example"]))
+
+    def answers(origin: str) -> list[dict[str, str]]:
+        asked = {
+            "origin": origin,
+            "access-control-request-method": "PUT",
+            "access-control-request-headers": "content-type",
+        }
+        headers = {name: [{"key": name, "value": value}] for name, value in asked.items()}
+        events = (
+            changed(lambda r: r.update(method="OPTIONS", headers=headers)),
+            changed(lambda r: r["headers"].update(headers)),
+        )
+        return [dict(generated_response(handler(event, None)).headers) for event in events]
+
+    preflight, refusal = answers("https://app.example")
+    assert preflight["access-control-allow-methods"] == "PUT"
+    assert preflight["access-control-allow-headers"] == "content-type"
+    assert refusal["access-control-allow-origin"] == "https://app.example"
+    assert "X-Request-Id" in refusal["access-control-expose-headers"]
+    assert not any(name.startswith("access-control-") for answer in answers("https://evil.example") for name in answer)
 
 
 def test_a_defect_is_an_internal_problem_and_its_cause_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

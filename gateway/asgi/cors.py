@@ -1,0 +1,49 @@
+"""CORS before an application: preflights answered, every other answer told to the page that asked.
+
+It stands outside of everything else, so that a page can read a refusal as well as a success. What an application says
+of CORS itself (the edge function does, for where nothing of ours stands before it) is replaced, as CloudFront's
+response headers policies do with `Override`.
+"""
+
+from typing import Final
+
+from gateway.asgi.front import RequestIds
+from gateway.asgi.wire import Application, Message, Receive, Reply, Scope, Send, send_reply, stamped
+from gateway.cors import Calls, Cors, Headers
+
+_OWN: Final = b"access-control-"
+
+
+class WithCors:
+    """An application for pages of other origins (ASGI); `calls` is what they may send to it."""
+
+    def __init__(self, application: Application, *, cors: Cors, calls: Calls, request_ids: RequestIds) -> None:
+        self._application = application
+        self._cors = cors
+        self._calls = calls
+        self._request_ids = request_ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        preflight = self._cors.preflight(scope["method"], pairs, self._calls)
+        if preflight is not None:
+            await send_reply(send, stamped(Reply(status=204, headers=preflight), self._request_ids(scope)))
+            return
+        await self._application(scope, receive, telling(send, self._cors.headers(pairs)))
+
+
+def telling(send: Send, headers: Headers) -> Send:
+    """A `send` that puts these headers on the answer, in the place of CORS headers that it has."""
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = (pair for pair in message.get("headers", ()) if not pair[0].lower().startswith(_OWN))
+            message["headers"] = [*kept, *encoded]
+        await send(message)
+
+    return tell
