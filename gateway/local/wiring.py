@@ -27,8 +27,8 @@ from gateway.policy.model import Backend
 from gateway.server.admin import AdminParts
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, request_id
-from gateway.server.observed import Observe
-from gateway.server.sweeper import sweep, sweep_uploads
+from gateway.server.observed import Observe, each_of
+from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
@@ -37,6 +37,7 @@ from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.aside import Threads
 from gateway.tenants.errors import StoreError
 from gateway.tenants.replay import RecentDecisions
+from gateway.tenants.sampling import UsageSampler
 from gateway.tenants.sqlite import Database, GroupCommit
 from gateway.tenants.stores import sqlite_stores
 from presigner.idempotency import Replays
@@ -72,6 +73,9 @@ async def gateway(
         stack.push_async_callback(asyncio.to_thread, beside.close)
         recent = RecentDecisions(stores.decisions)
         stack.push_async_callback(asyncio.to_thread, recent.close)
+        sampler = UsageSampler(ledger=stores.ledger, history=stores.history, clock=time.time)
+        sampling = asyncio.ensure_future(sample_usage(sampler, beside))
+        stack.push_async_callback(_cancelled, sampling)
         tenants = open_tenants(data, stores)
         yield _composed(
             limits=Limits(limits),
@@ -90,7 +94,7 @@ async def gateway(
                 recent=recent,
                 aside=beside,
             ),
-            observe=recent.observe,
+            observe=each_of(recent.observe, sampler.observe),
             allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
             replays=Replays(
                 store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)

@@ -13,6 +13,16 @@ Observe = Callable[[Principal, Policy, Intent, Grant | Refusal], None]
 """Told of every decision of the rules, on the hot path: it must not wait and must not raise."""
 
 
+def each_of(*onlookers: Observe) -> Observe:
+    """Tells all of them, in this order."""
+
+    def observe(principal: Principal, policy: Policy, intent: Intent, outcome: Grant | Refusal) -> None:
+        for onlooker in onlookers:
+            onlooker(principal, policy, intent, outcome)
+
+    return observe
+
+
 class ObservedAdmission(Admission):
     """Tells `observe` what each question came to; what was refused before a caller was known is nobody's."""
 

@@ -1,6 +1,7 @@
 """What the server does beside answering: end what nobody ended in time.
 
 At the end of a reservation's time it looks whether the upload arrived; at the end of an upload's, S3 forgets its parts.
+And it samples the usage of the tenants that upload, so that there is a past to look at.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from gateway.storage.multipart import Multipart
 from gateway.tenants.aside import Aside
 from gateway.tenants.expiry import settle_due
 from gateway.tenants.ledger import Ledger
+from gateway.tenants.sampling import UsageSampler
 from presigner.ending import end_expired
 from presigner.register import Register
 from presigner.sealing import Sealer
@@ -20,6 +22,20 @@ _LOG: Final = logging.getLogger(__name__)
 
 EVERY: Final = 15.0
 """Seconds between two looks at what is due."""
+
+
+SAMPLED_EVERY: Final = 30.0
+"""Seconds between two samples of the usage of tenants that upload; the last one of its slot of time stays."""
+
+
+async def sample_usage(sampler: UsageSampler, aside: Aside, *, every: float = SAMPLED_EVERY) -> None:
+    """Keep what tenants have over time, for ever; a store that does not answer is asked again later."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await aside(sampler.sample)
+        except OSError as error:
+            _LOG.warning("Samples of usage wait: %s", error)
 
 
 async def sweep_uploads(register: Register, storage: Multipart, sealer: Sealer, *, every: float = EVERY) -> None:

@@ -110,6 +110,11 @@ class Tenant:
     version: int
     created: bool = False
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it is kept in a file, and so is not changed from here."""
+        return self.version == 0
+
 
 @dataclass(frozen=True, slots=True)
 class _Made:

@@ -15,6 +15,7 @@ from gateway.tenants.dynamodb import (
     DynamoPolicies,
     DynamoRateBuckets,
     DynamoUploads,
+    DynamoUsageHistory,
     Table,
 )
 from gateway.tenants.idempotency import IdempotencyStore
@@ -32,8 +33,10 @@ from gateway.tenants.sqlite import (
     SqlitePolicies,
     SqliteRateBuckets,
     SqliteUploads,
+    SqliteUsageHistory,
 )
 from gateway.tenants.uploads import UploadStore
+from gateway.tenants.usage_history import UsageHistory
 
 
 class FullLedger(Ledger, Inventory, Protocol):
@@ -51,6 +54,7 @@ class Stores:
     idempotency: IdempotencyStore
     rates: RateBuckets
     decisions: DecisionRing
+    history: UsageHistory
     audit: AuditLog
 
 
@@ -64,6 +68,7 @@ def sqlite_stores(database: Database) -> Stores:
         idempotency=SqliteIdempotency(database),
         rates=SqliteRateBuckets(database),
         decisions=SqliteDecisionRing(database),
+        history=SqliteUsageHistory(database),
         audit=SqliteAuditLog(database),
     )
 
@@ -83,5 +88,6 @@ def dynamodb_stores(table: Table) -> Stores:
         idempotency=DynamoIdempotency(table),
         rates=DynamoRateBuckets(table),
         decisions=DynamoDecisionRing(table),
+        history=DynamoUsageHistory(table),
         audit=DynamoAuditLog(table),
     )

@@ -8,9 +8,14 @@ from pydantic import BaseModel
 from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
 from gateway.policy.problems import MEDIA_TYPE as PROBLEM
 from gateway.server.admin.models import TENANT_PATTERN
+from gateway.tenants.decisions import KEPT
 from gateway.tenants.pages import MAX_PAGE
+from gateway.tenants.usage_history import KEPT_FOR
 
 Described = dict[str, Any]
+
+MOST_DAYS: Final = KEPT_FOR // 86_400
+DAYS_ASKED: Final = 7
 
 ETAG: Final = '"3-5d41402abc4b2a76"'
 
@@ -40,6 +45,18 @@ CURSOR: Final[Described] = {
     "in": "query",
     "description": "The cursor that the page before answered.",
     "schema": {"type": "string"},
+}
+DAYS: Final[Described] = {
+    "name": "days",
+    "in": "query",
+    "description": "How far to look back.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": DAYS_ASKED},
+    "example": 7,
+}
+MOST_DECISIONS: Final[Described] = {
+    **LIMIT,
+    "description": "The most decisions.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": KEPT, "default": KEPT},
 }
 DRY_RUN: Final[Described] = {
     "name": "dry_run",

@@ -64,6 +64,14 @@ def page(request: Request) -> tuple[int, str | None]:
     return int(limit), found.get("cursor")
 
 
+def number(request: Request, name: str, *, most: int, default: int) -> int:
+    """The one parameter of a call that has no other: a whole number from 1 to `most`."""
+    said = query(request, name).get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,3}", said, re.ASCII) or not 1 <= int(said) <= most:
+        raise refused(f"{name} is a whole number from 1 to {most}.", f"/query/{name}")
+    return int(said)
+
+
 def dry_run(request: Request) -> bool:
     """Whether nothing is to be changed."""
     said = query(request, "dry_run").get("dry_run", "false")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.policy.model import OBJECT_LIMIT, SINGLE_PUT_LIMIT
+from gateway.server.admin.past import DifferenceBody, Moment
 
 _COUNT_LIMIT: Final = 2**63 - 1
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
@@ -17,7 +18,6 @@ TENANT_PATTERN: Final = "^[a-z0-9][a-z0-9-]{0,62}$"
 Text = Annotated[str, Field(min_length=1, max_length=255)]
 Extension = Annotated[str, Field(max_length=64, examples=[".png"])]
 Scope = Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$", max_length=255, examples=["files:write"])]
-Moment = Annotated[str, Field(description="RFC 3339, UTC", examples=["2026-11-23T14:00:00.000Z"])]
 
 EXAMPLE_DOCUMENT: Final[dict[str, Any]] = {
     "version": 1,
@@ -121,10 +121,11 @@ class TenantDocument(BaseModel):
 
 
 class TenantList(BaseModel):
-    """One page of tenants; `cursor` null is the last one."""
+    """One page of tenants; `cursor` null is the last one, `read_only` names those that are kept in files."""
 
     tenants: list[TenantDocument]
     cursor: str | None
+    read_only: list[str]
 
 
 class Version(BaseModel):
@@ -234,28 +235,6 @@ class EvaluationBody(BaseModel):
     problem: ProblemBody | None = None
     policy_version: int
     rules: list[RuleOutcome]
-
-
-class Outcome(BaseModel):
-    """A decision in short."""
-
-    decision: Literal["grant", "refusal"]
-    code: str | None = None
-    key: str | None = None
-    create_only: bool | None = None
-
-
-class DifferenceBody(BaseModel):
-    """A remembered decision that would be another."""
-
-    at: Moment
-    backend: str
-    name: str | None
-    size: int
-    content_type: str | None
-    subject: str
-    was: Outcome
-    would_be: Outcome
 
 
 class DryRunBody(BaseModel):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,10 @@ from fastapi import Response
 from gateway.identity.apikeys import ApiKeyRecord, MintedApiKey
 from gateway.policy.grant import Grant
 from gateway.policy.problems import Refusal
+from gateway.tenants.decisions import Decision
 from gateway.tenants.evaluation import Evaluation
-from gateway.tenants.insight import Preview, TenantUsage
+from gateway.tenants.insight import Preview, TenantUsage, UsageOverTime
+from gateway.tenants.pages import Page
 from gateway.tenants.policies import PolicyVersion
 from gateway.tenants.replay import Difference
 from gateway.tenants.service import Tenant
@@ -26,10 +29,18 @@ def answer(body: Mapping[str, Any] | None, *, status: int = 200, headers: Mappin
     )
 
 
+def tenant_list_body(page: Page[Tenant]) -> dict[str, Any]:
+    """One page of tenants, and which of them can't be changed from here."""
+    documents = [tenant.document for tenant in page.items]
+    read_only = [tenant.document["tenant"] for tenant in page.items if tenant.read_only]
+    return {"tenants": documents, "cursor": page.cursor, "read_only": read_only}
+
+
 def tenant_answer(tenant: Tenant) -> Response:
-    """The document with its etag; 201 for one that is new."""
+    """The document with its etag; 201 for one that is new, `Allow` (RFC 9110 section 10.2.1) for a read-only one."""
     where = {"location": f"/admin/tenants/{tenant.document['tenant']}"} if tenant.created else {}
-    headers = {"etag": f'"{tenant.etag}"', **where}
+    allow = {"allow": "GET"} if tenant.read_only else {}
+    headers = {"etag": f'"{tenant.etag}"', **where, **allow}
     return answer(tenant.document, status=201 if tenant.created else 200, headers=headers)
 
 
@@ -49,13 +60,34 @@ def usage_body(usage: TenantUsage) -> dict[str, Any]:
     """What is counted, beside what may be."""
     rate = usage.document["rate"]
     return {
-        "bytes": usage.counted.bytes,
-        "objects": usage.counted.objects,
-        "reserved_bytes": usage.counted.reserved_bytes,
-        "reserved_objects": usage.counted.reserved_objects,
+        **asdict(usage.counted),
         "quota": usage.document["quota"],
         "rate": None if rate is None else {**rate, "left": usage.left},
     }
+
+
+def usage_history_body(over_time: UsageOverTime) -> dict[str, Any]:
+    """What was counted, oldest first."""
+    return {
+        "since": moment(over_time.since),
+        "until": moment(over_time.until),
+        "step": over_time.step,
+        "samples": [{"at": moment(each.at), **asdict(each.usage)} for each in over_time.samples],
+    }
+
+
+def decision_body(decision: Decision) -> dict[str, Any]:
+    """A remembered decision."""
+    request = decision.members["request"]
+    more = {name: request[name] for name in ("issuer", "scopes", "checksum")}
+    return {**_decided(decision.at, request), **more, "outcome": decision.members["outcome"]}
+
+
+def _decided(at: float, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked; a name that could not be read is none."""
+    name = request["name"]
+    asked = {member: request[member] for member in ("backend", "size", "content_type", "subject")}
+    return {"at": moment(at), "name": name if isinstance(name, str) else None, **asked}
 
 
 def evaluation_body(evaluation: Evaluation, request_id: str) -> dict[str, Any]:
@@ -93,18 +125,7 @@ def preview_body(preview: Preview) -> dict[str, Any]:
 
 
 def _difference_body(difference: Difference) -> dict[str, Any]:
-    request = difference.request
-    name = request["name"]
-    return {
-        "at": moment(difference.at),
-        "backend": request["backend"],
-        "name": name if isinstance(name, str) else None,
-        "size": request["size"],
-        "content_type": request["content_type"],
-        "subject": request["subject"],
-        "was": difference.was,
-        "would_be": difference.would_be,
-    }
+    return {**_decided(difference.at, difference.request), "was": difference.was, "would_be": difference.would_be}
 
 
 def key_body(key: ApiKeyRecord) -> dict[str, Any]:

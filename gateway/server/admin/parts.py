@@ -98,6 +98,7 @@ def _insight(stores: Stores, settings: AdminSettings, service: TenantService) ->
         service=service,
         ledger=stores.ledger,
         rates=stores.rates,
+        history=stores.history,
         last_decisions=settings.last_decisions,
         evaluator=evaluator,
         carriages=settings.carriages,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from math import ceil
 from typing import Any, Final, TypeVar
 
@@ -10,16 +9,16 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from gateway.identity.errors import SourceUnavailableError
 from gateway.policy.document import tenant_id
-from gateway.policy.model import Backend
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.server.admin import description as say
-from gateway.server.admin import incoming, models, outgoing
+from gateway.server.admin import incoming, models, outgoing, past
 from gateway.server.admin.access import operator_access
+from gateway.server.admin.asked import key_request, question
 from gateway.server.admin.parts import AdminParts
+from gateway.tenants.decisions import KEPT
 from gateway.tenants.errors import CursorError, StoreUnavailableError
-from gateway.tenants.evaluation import OWN_MEMBERS, Question
-from gateway.tenants.service import NOT_FOUND, Operation, invalid
-from gateway.tenants.tenant_keys import NO_KEY, KeyRequest
+from gateway.tenants.service import NOT_FOUND, Operation
+from gateway.tenants.tenant_keys import NO_KEY
 from presigner.problems import RefusedError
 
 BASE: Final = "/admin/tenants"
@@ -30,8 +29,6 @@ Routes = Callable[[APIRouter, AdminParts, Any], None]
 
 _CONDITIONAL: Final = (Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED, Code.PRECONDITION_FAILED, Code.PRECONDITION_REQUIRED)
 _KEY_ID: Final = re.compile(r"[a-z2-7]{16}")
-_TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}")
-_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,8192}")
 
 
 def admin_routes(parts: AdminParts) -> APIRouter:
@@ -43,7 +40,7 @@ def admin_routes(parts: AdminParts) -> APIRouter:
     access = operator_access(parts.authenticator, on_refused)
     operator = Depends(access)
     router = APIRouter(tags=["tenants"], dependencies=[operator])
-    for routes in (_listing, _reading, _writing, _history, _rollback, _insight, _keys):
+    for routes in (_listing, _reading, _writing, _history, _rollback, _past, _evaluation, _keys):
         routes(router, parts, operator)
     return router
 
@@ -82,7 +79,7 @@ def _listing(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
         """All tenants, a page at a time: those kept in files first, each group by id."""
         limit, cursor = incoming.page(request)
         page = await done(parts, lambda: parts.service.list(limit=limit, cursor=cursor))
-        return outgoing.answer({"tenants": [tenant.document for tenant in page.items], "cursor": page.cursor})
+        return outgoing.answer(outgoing.tenant_list_body(page))
 
 
 def _reading(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
@@ -200,7 +197,7 @@ def _rollback(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         )
 
 
-def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
+def _past(router: APIRouter, parts: AdminParts, _operator: Any) -> None:
     @router.get(
         _ONE + "/usage",
         response_model=models.UsageBody,
@@ -213,6 +210,34 @@ def _insight(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         incoming.query(request)
         return outgoing.answer(outgoing.usage_body(await done(parts, lambda: parts.insight.usage(tenant))))
 
+    @router.get(
+        _ONE + "/usage/history",
+        response_model=past.UsageHistoryBody,
+        responses=say.problems(Code.NOT_FOUND),
+        openapi_extra=say.parameters(say.TENANT, say.DAYS),
+    )
+    async def read_usage_history(request: Request) -> Response:
+        """What the tenant had in S3 and what was reserved, over the last days."""
+        tenant = named(request)
+        days = incoming.number(request, "days", most=say.MOST_DAYS, default=say.DAYS_ASKED)
+        over_time = await done(parts, lambda: parts.insight.usage_history(tenant, days))
+        return outgoing.answer(outgoing.usage_history_body(over_time))
+
+    @router.get(
+        _ONE + "/decisions",
+        response_model=past.DecisionList,
+        responses=say.problems(Code.NOT_FOUND),
+        openapi_extra=say.parameters(say.TENANT, say.MOST_DECISIONS),
+    )
+    async def read_decisions(request: Request) -> Response:
+        """The last decisions of the rules, newest first, without credentials and without what clients sent else."""
+        tenant = named(request)
+        limit = incoming.number(request, "limit", most=KEPT, default=KEPT)
+        decisions = await done(parts, lambda: parts.insight.decisions(tenant, limit))
+        return outgoing.answer({"decisions": [outgoing.decision_body(each) for each in decisions]})
+
+
+def _evaluation(router: APIRouter, parts: AdminParts, operator: Any) -> None:
     @router.post(
         _ONE + "/evaluate",
         response_model=models.EvaluationBody,
@@ -271,57 +296,3 @@ def _keys(router: APIRouter, parts: AdminParts, operator: Any) -> None:
         incoming.query(request)
         await done(parts, lambda: parts.keys.revoke(tenant, key, operation))
         return outgoing.answer(None, status=204)
-
-
-def question(body: models.EvaluateBody) -> Question:
-    """The question that a body asks; raises `RefusedError` for headers that no request could have."""
-    faults = [
-        Fault(f"/headers/{name.replace('~', '~0').replace('/', '~1')}", told)
-        for name, value in body.headers.items()
-        if (told := _header_fault(name, value)) is not None
-    ]
-    if body.content_type is not None and not _HEADER_VALUE.fullmatch(body.content_type):
-        faults.append(Fault("/content_type", "a header's value has no control characters"))
-    if faults:
-        raise RefusedError(invalid("The request's body is not valid.", *faults))
-    return Question(
-        backend=Backend(body.backend),
-        name=body.name,
-        size=body.size,
-        content_type=body.content_type,
-        headers=tuple(body.headers.items()),
-        claims=body.claims,
-    )
-
-
-def _header_fault(name: str, value: str) -> str | None:
-    if not _TOKEN_CHARACTERS.fullmatch(name):
-        return "this is no header's name"
-    if name.lower() in OWN_MEMBERS:
-        return "say this with size, content_type or claims"
-    return None if _HEADER_VALUE.fullmatch(value) else "a header's value has no control characters"
-
-
-def key_request(body: models.CreateKeyBody) -> KeyRequest:
-    """The key that a body asks for; raises `RefusedError` for a time that is none."""
-    expires_at = None
-    if body.expires_at is not None:
-        expires_at = _seconds(body.expires_at)
-        if expires_at is None:
-            raise incoming.refused(
-                "The request's body is not valid.", "/expires_at", "this must be RFC 3339 with a zone"
-            )
-    return KeyRequest(name=body.name, scopes=tuple(body.scopes), expires_at=expires_at, name_prefix=body.name_prefix)
-
-
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def _seconds(text: str) -> float | None:
-    """The epoch seconds of an RFC 3339 time; None where it is none."""
-    if not _RFC_3339.fullmatch(text):
-        return None
-    try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):
-        return None

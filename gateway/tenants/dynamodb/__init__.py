@@ -9,6 +9,7 @@ from gateway.tenants.dynamodb.policies import DynamoPolicies
 from gateway.tenants.dynamodb.rate import DynamoRateBuckets
 from gateway.tenants.dynamodb.table import Table, make_client
 from gateway.tenants.dynamodb.uploads import DynamoUploads
+from gateway.tenants.dynamodb.usage_history import DynamoUsageHistory
 
 __all__ = [
     "DynamoApiKeys",
@@ -19,6 +20,7 @@ __all__ = [
     "DynamoPolicies",
     "DynamoRateBuckets",
     "DynamoUploads",
+    "DynamoUsageHistory",
     "Table",
     "make_client",
 ]

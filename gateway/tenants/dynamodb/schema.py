@@ -14,6 +14,7 @@
     claim#<digest>          claim              an idempotency key; TTL
     rate#<bucket>           rate               a token bucket; TTL
     decision#<tenant>       <time>#…           one of the last decisions; TTL
+    history#<tenant>        <slot>             what was counted, last in this slot of time; TTL
     audit#<chain>           <number>           a line
     audits                  <chain>            that the chain exists
 

@@ -10,6 +10,7 @@ from gateway.tenants.sqlite.ledger import SqliteLedger
 from gateway.tenants.sqlite.policies import SqlitePolicies
 from gateway.tenants.sqlite.rate import SqliteRateBuckets
 from gateway.tenants.sqlite.uploads import SqliteUploads
+from gateway.tenants.sqlite.usage_history import SqliteUsageHistory
 
 __all__ = [
     "Database",
@@ -22,4 +23,5 @@ __all__ = [
     "SqlitePolicies",
     "SqliteRateBuckets",
     "SqliteUploads",
+    "SqliteUsageHistory",
 ]

@@ -64,4 +64,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """CREATE TRIGGER audit_loses_none BEFORE DELETE ON audit
             BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END""",
     ),
+    (
+        """CREATE TABLE usage_history (
+            tenant TEXT NOT NULL, slot INTEGER NOT NULL, at REAL NOT NULL, bytes INTEGER NOT NULL,
+            objects INTEGER NOT NULL, reserved_bytes INTEGER NOT NULL, reserved_objects INTEGER NOT NULL,
+            PRIMARY KEY (tenant, slot)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
