@@ -48,7 +48,7 @@ def make_handler(admission: Admission, *, base: str, carriage: Carriage, cors: C
         raw = parse(request)
         if is_preflight(raw):
             return render_preflight(request_id, cors.preflight(raw.method, raw.headers, UPLOADS))
-        admitted = admission.admit_sync(raw, base=base, carriage=carriage)
+        admitted = admission.admit_sync(raw, base=base, carriage=carriage, request_id=request_id)
         if isinstance(admitted, Refusal):
             return render_refusal(admitted, request_id, cors.headers(raw.headers))
         return render_grant(admitted.grant, request)

@@ -1,7 +1,8 @@
 """The corridor's middle, where four questions meet: who, under which policy, may they, is there room.
 
 Given its collaborators, it reads no clock and no environment of its own. The sync and the async form share every line
-but the one that may wait for an issuer's keys or a policy.
+but the ones that may wait, for an issuer's keys or for room. Whatever it answers has been written down before
+(`gateway.journal`).
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Protocol
 from gateway.allowance import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Allowance, Caller, Room
 from gateway.identity.authenticate import Credential, credential
 from gateway.intake import RawRequest, read_intent
+from gateway.journal import PUT, Journal
 from gateway.policy.decide import decide
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage, Intent, Minted, Policy, Principal, QuotaRule
@@ -41,7 +43,8 @@ class Admitted:
 class Admission:
     """Admits requests: a `Grant` with its room, or a `Refusal`, nothing in between.
 
-    Without an `allowance` tenants that have a quota or a rate are refused: nothing here could hold them to it.
+    Without an `allowance` tenants that have a quota or a rate are refused: nothing here could hold them to it. Without
+    a `journal` nobody is told. A `request_id` is what the client will see as `X-Request-Id`.
     """
 
     def __init__(
@@ -50,85 +53,107 @@ class Admission:
         policies: PolicySource,
         mint: Callable[[], Minted],
         allowance: Allowance | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._policies = policies
         self._mint = mint
         self._allowance = allowance
+        self.journal = journal or Journal(clock=lambda: mint().at)
 
     def read(self, raw: RawRequest, *, base: str, carriage: Carriage) -> Intent | Refusal:
         """What the request wants (`gateway.intake`), stamped with the time and a fresh id."""
-        return read_intent(raw, base=base, carriage=carriage, minted=self._mint())
+        intent = read_intent(raw, base=base, carriage=carriage, minted=self._mint())
+        return self.journal.stranger(intent) if isinstance(intent, Refusal) else intent
 
     def minted(self) -> Minted:
         """A fresh stamp for an intent that is not read from a PUT."""
         return self._mint()
 
-    async def caller(self, headers: tuple[tuple[str, str], ...]) -> Caller | Refusal:
+    async def caller(self, headers: tuple[tuple[str, str], ...], *, request_id: str) -> Caller | Refusal:
         """Who calls and under which policy."""
         presented = credential(headers)
         if isinstance(presented, Refusal):
-            return presented
-        return self._with_policy(await self._authenticator.authenticate_async(presented))
+            return self.journal.stranger(presented)
+        return self._with_policy(await self._authenticator.authenticate_async(presented), request_id)
 
-    def caller_sync(self, headers: tuple[tuple[str, str], ...]) -> Caller | Refusal:
+    def caller_sync(self, headers: tuple[tuple[str, str], ...], *, request_id: str) -> Caller | Refusal:
         """The same, for a front that has no event loop."""
         presented = credential(headers)
         if isinstance(presented, Refusal):
-            return presented
-        return self._with_policy(self._authenticator.authenticate(presented))
+            return self.journal.stranger(presented)
+        return self._with_policy(self._authenticator.authenticate(presented), request_id)
 
-    def _with_policy(self, principal: Principal | Refusal) -> Caller | Refusal:
+    def _with_policy(self, principal: Principal | Refusal, request_id: str) -> Caller | Refusal:
         if isinstance(principal, Refusal):
-            return principal
+            return self.journal.stranger(principal)
+        if unavailable := self.journal.unavailable():
+            return unavailable
         try:
             policy = None if principal.tenant is None else self._policies.get(principal.tenant)
         except OSError:
-            return STORE_UNAVAILABLE
+            return self.journal.homeless(principal, request_id, STORE_UNAVAILABLE)
         if policy is None:
-            return Refusal(code=Code.TENANT_UNKNOWN, detail="The credential is bound to no tenant of this gateway.")
-        return Caller(principal=principal, policy=policy)
+            unknown = Refusal(code=Code.TENANT_UNKNOWN, detail="The credential is bound to no tenant of this gateway.")
+            return self.journal.homeless(principal, request_id, unknown)
+        return Caller(principal=principal, policy=policy, request_id=request_id)
 
-    async def admit(self, raw: RawRequest, *, base: str, carriage: Carriage) -> Admitted | Refusal:
+    async def admit(self, raw: RawRequest, *, base: str, carriage: Carriage, request_id: str) -> Admitted | Refusal:
         """The decision on one PUT, and room for it."""
         intent = self.read(raw, base=base, carriage=carriage)
         if isinstance(intent, Refusal):
             return intent
-        caller = await self.caller(raw.headers)
-        return caller if isinstance(caller, Refusal) else await self.reserve(caller, self.judge(caller, intent))
+        caller = await self.caller(raw.headers, request_id=request_id)
+        return caller if isinstance(caller, Refusal) else await self.decided(caller, intent)
 
-    def admit_sync(self, raw: RawRequest, *, base: str, carriage: Carriage) -> Admitted | Refusal:
+    def admit_sync(self, raw: RawRequest, *, base: str, carriage: Carriage, request_id: str) -> Admitted | Refusal:
         """The same, for a front that has no event loop."""
         intent = self.read(raw, base=base, carriage=carriage)
         if isinstance(intent, Refusal):
             return intent
-        caller = self.caller_sync(raw.headers)
+        caller = self.caller_sync(raw.headers, request_id=request_id)
         if isinstance(caller, Refusal):
             return caller
-        grant = self.judge(caller, intent)
-        if isinstance(grant, Refusal):
-            return grant
-        room = _unheld(caller.policy) if self._allowance is None else self._allowance.take_sync(caller, grant)
-        return room if isinstance(room, Refusal) else Admitted(grant=grant, room=room)
+        ruling = self.judge(caller, intent)
+        room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
+        if self._allowance is not None and not isinstance(ruling, Refusal):
+            room = self._allowance.take_sync(caller, ruling)
+        return _admitted(ruling, self.journal.decided(caller, intent, ruling, room))
 
     def judge(self, caller: Caller, intent: Intent) -> Grant | Refusal:
-        """The decision once the caller is known; it takes nothing."""
+        """What the rules say once the caller is known: a question that takes nothing and that nobody is told of."""
         return decide(caller.principal, caller.policy, intent)
 
-    async def reserve(
-        self, caller: Caller, grant: Grant | Refusal, *, reservation: str | None = None, until: float | None = None
-    ) -> Admitted | Refusal:
-        """The last two refusals of the order, rate and quota; what is granted has its room from here on.
+    def refused(self, caller: Caller, intent: Intent, refusal: Refusal) -> Refusal:
+        """What `judge` refused is the request's answer: it is written down."""
+        self.journal.decided(caller, intent, refusal, refusal)
+        return refusal
 
-        `reservation` and `until` are as for `Allowance.take`: for an upload that outlives this request.
+    async def decided(
+        self,
+        caller: Caller,
+        intent: Intent,
+        *,
+        action: str = PUT,
+        reservation: str | None = None,
+        until: float | None = None,
+    ) -> Admitted | Refusal:
+        """The decision: the rules, then the last two refusals of the order, rate and quota.
+
+        What is granted has its room from here on. `reservation` and `until` are as for `Allowance.take`: for an upload
+        that outlives this request. `action` is what the audit calls it.
         """
-        if isinstance(grant, Refusal):
-            return grant
-        if self._allowance is None:
-            room = _unheld(caller.policy)
-        else:
-            room = await self._allowance.take(caller, grant, reservation=reservation, until=until)
-        return room if isinstance(room, Refusal) else Admitted(grant=grant, room=room)
+        ruling = self.judge(caller, intent)
+        room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
+        if self._allowance is not None and not isinstance(ruling, Refusal):
+            room = await self._allowance.take(caller, ruling, reservation=reservation, until=until)
+        return _admitted(ruling, self.journal.decided(caller, intent, ruling, room, action=action))
+
+
+def _admitted(ruling: Grant | Refusal, room: Room | Refusal) -> Admitted | Refusal:
+    if isinstance(ruling, Refusal):
+        return ruling
+    return room if isinstance(room, Refusal) else Admitted(grant=ruling, room=room)
 
 
 def _unheld(policy: Policy) -> Refusal | Room:

@@ -33,14 +33,23 @@ STORE_UNAVAILABLE: Final = Refusal(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A verified principal and the policy it acts under, taken once for a request so that it sees one version."""
+    """A verified principal and the policy it acts under, taken once for a request so that it sees one version.
+
+    `request_id` is what the client sees as `X-Request-Id`.
+    """
 
     principal: Principal
     policy: Policy
+    request_id: str
 
 
 class Room(Protocol):
     """What was reserved for one upload; `headers` say what is left."""
+
+    @property
+    def id(self) -> str | None:
+        """The reservation's id, None where nothing had to be reserved."""
+        ...
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -51,20 +60,21 @@ class Room(Protocol):
         """S3 has the object as it was granted."""
         ...
 
-    async def released(self) -> None:
-        """Nothing was stored, and nothing will be."""
+    async def released(self, because: Code | None = None) -> None:
+        """Nothing was stored, and nothing will be; `because` is the problem that ended it, where there is one."""
         ...
 
 
 class _NoRoomNeeded:
     """For tenants whose usage nobody counts here."""
 
+    id = None
     headers = ()
 
     async def stored(self) -> None:
         """Nothing to say."""
 
-    async def released(self) -> None:
+    async def released(self, because: Code | None = None) -> None:
         """Nothing to say."""
 
 
@@ -151,12 +161,17 @@ class _Held:
     aside: Aside
     began: float
 
+    @property
+    def id(self) -> str:
+        return self.reservation.id
+
     async def stored(self) -> None:
         kept = self.reservation
         stored = StoredObject(key=kept.key, bytes=kept.bytes, seen_at=self.began)
         await self._end(lambda: self.ledger.settle(kept.tenant, kept.id, stored))
 
-    async def released(self) -> None:
+    async def released(self, because: Code | None = None) -> None:
+        del because
         kept = self.reservation
         await self._end(lambda: self.ledger.release(kept.tenant, kept.id))
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.admission import Admission
 from gateway.allowance import Caller
+from gateway.asgi.request_id import STATE_KEY
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.policy.strict_json import loads
 from presigner.access import opened, permitted
@@ -61,7 +62,7 @@ class Desk:
         unknown = request.url.query and (not query or set(request.query_params) - query)
         if unknown:
             raise RefusedError(Refusal(code=Code.QUERY_NOT_ALLOWED, detail="This call has no such query parameters."))
-        return granted(await self.admission.caller(headers_of(request)))
+        return granted(await self.admission.caller(headers_of(request), request_id=request_id_of(request)))
 
     async def own(self, request: Request, sealed: str) -> tuple[Caller, Upload]:
         """The caller and the upload of theirs that the path names; raises RefusedError."""
@@ -155,6 +156,11 @@ def described(body: type[BaseModel]) -> dict[str, Any]:
 def headers_of(request: Request) -> tuple[tuple[str, str], ...]:
     """The request's header pairs as they came."""
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+
+
+def request_id_of(request: Request) -> str:
+    """The id that `WithRequestId` gave the request."""
+    return str(getattr(request.state, STATE_KEY, ""))
 
 
 def wants_gzip(request: Request) -> bool:

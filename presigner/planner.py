@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.admission import Admission
 from gateway.allowance import STORE_UNAVAILABLE, Caller, over_by
+from gateway.journal import PLAN
 from gateway.policy.grant import Grant
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm
@@ -54,14 +55,19 @@ class Planner:
             return invalid_body(Fault("/strategy", "This gateway plans no multipart uploads; say put."))
         identifier, now = self.new_id(), self.clock()
         until = now + caller.policy.multipart.max_age if strategy is Strategy.MULTIPART else None
-        decision = self._judged(caller, body, strategy)
-        admitted = await self.admission.reserve(caller, decision, reservation=identifier, until=until)
+        admitted = await self.admission.decided(
+            _relaxed(caller, strategy),
+            intent(body, self.admission.minted(), _CARRIAGES.get(strategy, PLAN_CARRIAGE)),
+            action=PLAN,
+            reservation=identifier,
+            until=until,
+        )
         if isinstance(admitted, Refusal):
             return admitted
         upload = _begun(identifier, strategy, admitted.grant, body, caller, now=now)
         plan = await self._begin(upload, admitted.grant, now)
         if isinstance(plan, Refusal):
-            await admitted.room.released()
+            await admitted.room.released(plan.code)
         return plan
 
     async def whole(self, plan: dict[str, Any]) -> dict[str, Any]:
@@ -74,13 +80,6 @@ class Planner:
         numbers = range(1, upload.parts.count + 1)
         parts = await self.signer.parts(upload, numbers, lifetime=lifetime, now=now, checksums={})
         return {**plan, "parts": parts}
-
-    def _judged(self, caller: Caller, body: CreateUpload, strategy: Strategy) -> Grant | Refusal:
-        """The decision; the checksum of a multipart upload, where one is required, is asked for at complete."""
-        if strategy is not Strategy.MULTIPART:
-            return self.admission.judge(caller, intent(body, self.admission.minted(), PLAN_CARRIAGE))
-        relaxed = replace(caller, policy=replace(caller.policy, checksum="optional"))
-        return self.admission.judge(relaxed, intent(body, self.admission.minted(), PARTS_CARRIAGE))
 
     async def _begin(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
         if upload.strategy is Strategy.MULTIPART:
@@ -153,6 +152,16 @@ class Planner:
         if self.register is not None:
             await self.register.record(upload, sealed, state)
         return sealed
+
+
+_CARRIAGES: Final = {Strategy.MULTIPART: PARTS_CARRIAGE}
+
+
+def _relaxed(caller: Caller, strategy: Strategy) -> Caller:
+    """The checksum of a multipart upload, where one is required, is asked for at complete."""
+    if strategy is not Strategy.MULTIPART:
+        return caller
+    return replace(caller, policy=replace(caller.policy, checksum="optional"))
 
 
 def _begun(

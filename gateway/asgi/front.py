@@ -68,7 +68,7 @@ class UploadFront:
         if is_preflight(raw):
             await send_reply(send, render(PREFLIGHT, request_id))
             return
-        admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage)
+        admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage, request_id=request_id)
         if isinstance(admitted, Refusal):
             await send_reply(send, self._refuse(admitted, request_id))
             return
@@ -91,7 +91,7 @@ async def _settled(room: Room, outcome: Reply | Refusal) -> None:
     """Tell the room what became of its upload, as far as that is known: a redirect's is still to come."""
     if isinstance(outcome, Refusal):
         if not outcome.outcome_unknown:
-            await room.released()
+            await room.released(outcome.code)
     elif outcome.status == 200:
         await room.stored()
 

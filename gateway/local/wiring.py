@@ -17,6 +17,7 @@ from gateway.identity.apikeys import ApiKeySource
 from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
 from gateway.identity.jwks import JwksCache
+from gateway.journal import Journal
 from gateway.local.administration import DemoTenants, demo_admin, open_tenants
 from gateway.local.cloudfront import Distribution, OriginRequestPolicy
 from gateway.local.embedded_s3 import EmbeddedS3
@@ -27,7 +28,6 @@ from gateway.policy.model import Backend
 from gateway.server.admin import AdminParts
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, Parts, compose, request_id
-from gateway.server.observed import Observe, each_of
 from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
@@ -94,7 +94,7 @@ async def gateway(
                 recent=recent,
                 aside=beside,
             ),
-            observe=each_of(recent.observe, sampler.observe),
+            journal=Journal(clock=time.time, observers=(recent.observe, sampler.observe)),
             allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
             replays=Replays(
                 store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
@@ -121,7 +121,7 @@ def _composed(
     tenants: DemoTenants,
     api_keys: ApiKeySource,
     admin: AdminParts,
-    observe: Observe,
+    journal: Journal,
     allowance: Allowance,
     replays: Replays,
     register: Register,
@@ -174,7 +174,7 @@ def _composed(
             register=register,
             completer=completer,
             admin=admin,
-            observe=observe,
+            journal=journal,
             cors=cors,
         )
     )

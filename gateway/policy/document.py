@@ -471,8 +471,7 @@ def parse(document: object, *, allow_private_issuers: bool = False) -> Policy | 
 
 def render(policy: Policy) -> dict[str, Any]:
     """The document of a policy with every default filled in, members in the contract's order."""
-    plain: dict[str, Any] = _plain(policy)
-    return {"version": VERSION, **plain}
+    return {"version": VERSION, **{name: _plain(getattr(policy, name)) for name in _POLICY if name != "version"}}
 
 
 def _plain(value: Any) -> Any:

@@ -145,7 +145,11 @@ class IssuerRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A tenant's rules: the parsed tenant document (`gateway.policy.document`), members named as there."""
+    """A tenant's rules: the parsed tenant document (`gateway.policy.document`), members named as there.
+
+    `revision` is no member of it and no rule reads it: which version of the document this is, as the store that has it
+    counts, so that whoever records a decision can say under which; 0 for one that is kept in a file.
+    """
 
     tenant: TenantId
     status: str = "active"
@@ -168,6 +172,7 @@ class Policy:
     inspection: str = "none"
     webhooks: tuple[str, ...] = ()
     issuers: tuple[IssuerRule, ...] = ()
+    revision: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

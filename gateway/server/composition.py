@@ -14,6 +14,7 @@ from gateway.asgi.front import Enact, Refuse, RequestIds, UploadFront
 from gateway.asgi.request_id import WithRequestId
 from gateway.asgi.wire import Application, Scope, refusal_reply
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
+from gateway.journal import Journal
 from gateway.policy.model import Backend, Minted
 from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
@@ -23,7 +24,6 @@ from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
 from gateway.server.files import FilesFront
 from gateway.server.http1 import EXTENSION
-from gateway.server.observed import Observe, ObservedAdmission
 from gateway.server.operations import Check, operations_routes
 from gateway.server.pages import Bundle, page_routes
 from gateway.storage.endpoint import Endpoint
@@ -52,7 +52,7 @@ class Parts:
     `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
-    multipart. Without `admin` there is no admin API. `observe` is told of every decision.
+    multipart. Without `admin` there is no admin API. `journal` is told of every decision.
     `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
@@ -70,7 +70,7 @@ class Parts:
     register: Register | None = None
     completer: Signer | None = None
     admin: AdminParts | None = None
-    observe: Observe | None = None
+    journal: Journal | None = None
     pages: Bundle = field(default_factory=Bundle.read)
     cors: Cors = NO_PAGES
     clock: Callable[[], float] = time.time
@@ -171,7 +171,4 @@ def _storage(parts: Parts) -> Multipart | None:
 
 
 def _admission(parts: Parts) -> Admission:
-    mint = minting(parts.clock)
-    if parts.observe is None:
-        return Admission(parts.authenticator, parts.policies, mint, parts.allowance)
-    return ObservedAdmission(parts.authenticator, parts.policies, mint, parts.allowance, observe=parts.observe)
+    return Admission(parts.authenticator, parts.policies, minting(parts.clock), parts.allowance, parts.journal)

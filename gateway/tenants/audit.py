@@ -28,14 +28,17 @@ MAIN: Final = "main"
 class AuditRecord:
     """One decision or one change by an operator; None is left out of the line.
 
-    `at`: seconds since the epoch. `action`: "upload", "tenant.replace", …. `outcome`: "granted", "refused", "stored",
-    "changed". `issuer` and `subject`: who, as the verified credential said. `rule`: the problem's code that refused.
-    `policy_version`: the version that decided. `bytes`: the size that was decided on or stored. `reason`: an
-    operator's own words.
+    `at`: seconds since the epoch. `request_id`: what the client saw as `X-Request-Id`; None where no request made it
+    known. `action`: "upload", "upload.plan", "tenant.replace", …. `outcome`: "granted", "refused", "stored",
+    "released", "changed", …. `issuer` and `subject`: who, as the verified credential said. `key`: where in the bucket,
+    or the API key's id; `name`: what was asked for, where no key was made of it. `upload`: what the lines of one upload
+    have in common. `rule`: the problem's code that refused. `policy_version`: the version that decided, 0 for a policy
+    kept in a file. `bytes`: the size that was decided on or stored. `count`: how many the line stands for, where it is
+    not one. `reason`: an operator's own words.
     """
 
     at: float
-    request_id: str
+    request_id: str | None
     action: str
     outcome: str
     issuer: str | None = None
@@ -43,9 +46,12 @@ class AuditRecord:
     tenant: str | None = None
     backend: str | None = None
     key: str | None = None
+    name: str | None = None
+    upload: str | None = None
     rule: str | None = None
     policy_version: int | None = None
     bytes: int | None = None
+    count: int | None = None
     reason: str | None = None
 
 

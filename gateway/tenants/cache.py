@@ -12,7 +12,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.identity.apikeys import ApiKeyRecord
@@ -264,6 +264,7 @@ class PolicyCache:
             if self._unreadable is not None:
                 self._unreadable(version)
             return None
+        policy = replace(policy, revision=version.version)
         return PolicyInForce(policy=policy, version=version.version, etag=version.etag)
 
     def _ask_believers(self, issuer: str, _last: tuple[str, ...] | None) -> tuple[str, ...] | None:

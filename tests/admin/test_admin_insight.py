@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.allowance import Caller
 from gateway.intake import RawRequest, read_intent
 from gateway.policy.decide import decide
 from gateway.policy.document import parse
@@ -192,8 +191,7 @@ def decided(admin: Bench, policy: Policy, name: str, *, size: int = 10, backend:
     intent = read_intent(raw, base=f"/{backend}", carriage=carriages(Limits.NONE)[backend], minted=minted)
     assert not isinstance(intent, Refusal)
     principal = Principal(tenant="acme", issuer="i", subject="joe", scopes=frozenset({"files:write"}))
-    caller = Caller(principal=principal, policy=policy)
-    admin.recent.observe(caller.principal, caller.policy, intent, decide(caller.principal, caller.policy, intent))
+    admin.recent.observe(principal, policy, intent, decide(principal, policy, intent))
 
 
 def test_a_dry_run_says_which_of_the_last_decisions_would_differ(admin: Bench) -> None:

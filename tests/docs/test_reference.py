@@ -58,6 +58,8 @@ def documented_members(kind: type[Any], prefix: str = "") -> set[str]:
     inner = {"rate": RateRule, "issuers": IssuerRule}
     found = set()
     for field in dataclasses.fields(kind):
+        if not field.compare:  # about the document, not in it
+            continue
         name = prefix + field.name
         below = inner.get(field.name) or (field.type if dataclasses.is_dataclass(field.type) else None)
         if below is None or field.name in inner:

@@ -29,6 +29,7 @@ def test_instances_that_complete_at_once_agree(store: EmbeddedS3, *, create_only
     who = Caller(
         principal=Principal(tenant="acme", issuer="i", subject="s", scopes=frozenset()),
         policy=Policy(tenant=TenantId("acme")),
+        request_id="r",
     )
 
     async def go() -> None:

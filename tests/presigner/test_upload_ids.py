@@ -48,7 +48,7 @@ def caller(tenant: str = "acme", subject: str = "ann", *, prefix: str | None = N
         scopes=frozenset({"files:write"}),
         name_prefix=prefix,
     )
-    return Caller(principal=principal, policy=replace(Policy(tenant=TenantId(tenant)), **policy))
+    return Caller(principal=principal, policy=replace(Policy(tenant=TenantId(tenant)), **policy), request_id="r")
 
 
 @given(name=TEXT, uuid=st.booleans())

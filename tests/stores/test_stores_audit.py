@@ -52,7 +52,7 @@ def test_a_record_has_no_place_for_a_credential() -> None:
     """Whoever adds a field thinks about it here."""
     assert {field.name for field in fields(AuditRecord)} == {
         *["at", "request_id", "action", "outcome", "issuer", "subject", "tenant", "backend", "key", "rule"],
-        *["policy_version", "bytes", "reason"],
+        *["policy_version", "bytes", "reason", "name", "upload", "count"],
     }
 
 

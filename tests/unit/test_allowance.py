@@ -67,7 +67,8 @@ def grant(size: int = 10, name: str = "a", backend: Backend = Backend.PROXY) -> 
 
 
 def caller(**changes: object) -> Caller:
-    return Caller(principal=PRINCIPAL, policy=dataclasses.replace(POLICY, **changes))  # type: ignore[arg-type]
+    policy = dataclasses.replace(POLICY, **changes)  # type: ignore[arg-type]
+    return Caller(principal=PRINCIPAL, policy=policy, request_id="r")
 
 
 def take(stores: Stores, who: Caller, what: Grant) -> Room | Refusal:
@@ -182,8 +183,8 @@ def test_without_a_store_a_tenant_that_has_limits_is_refused(changes: dict[str, 
     admission = Admission(Known(), Known(), lambda: Minted(at=NOW, uuid="u"))
 
     outcomes = [
-        admission.admit_sync(raw, base="/edge", carriage=Carriage(backend=Backend.EDGE)),
-        asyncio.run(admission.admit(raw, base="/edge", carriage=Carriage(backend=Backend.EDGE))),
+        admission.admit_sync(raw, base="/edge", carriage=Carriage(backend=Backend.EDGE), request_id="r"),
+        asyncio.run(admission.admit(raw, base="/edge", carriage=Carriage(backend=Backend.EDGE), request_id="r")),
     ]
 
     assert [each.code for each in outcomes if isinstance(each, Refusal)] == [Code.BACKEND_NOT_ALLOWED] * 2

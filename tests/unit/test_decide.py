@@ -474,7 +474,9 @@ class Situation:
 
     def outcome(self) -> Grant | Refusal:
         raw = RawRequest(method=self.method, path=self.path, query=self.query, headers=tuple(self.headers.items()))
-        admitted = Admission(self, self, lambda: MINTED).admit_sync(raw, base="/presigned", carriage=PRESIGNED)
+        admitted = Admission(self, self, lambda: MINTED).admit_sync(
+            raw, base="/presigned", carriage=PRESIGNED, request_id="r"
+        )
         return admitted if isinstance(admitted, Refusal) else admitted.grant
 
 
