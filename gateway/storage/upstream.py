@@ -1,19 +1,20 @@
 """One PUT to S3 over HTTP/1.1, streamed: the only client that carries a user's bytes.
 
-It sends exactly the headers it is given (no client default slips in), never follows a redirect, never retries, and
-closes the connection when the body breaks off, so that S3 sees a short body and stores nothing.
+It sends exactly the headers it is given and `Host`, never follows a redirect, never retries, and closes the connection
+when the body breaks off, so that S3 sees a short body and stores nothing. It takes a connection when there is something
+to send, so a client that says nothing keeps none.
 """
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlsplit
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
+from gateway.storage._connection import BrokenAnswerError, Connection, Exchange
+from gateway.storage._pool import Origin, Pool
 
 _ANSWER_LIMIT: Final = 65_536
 """The most bytes of an answer's body that are read: S3 answers a PUT with nothing or with a short XML error."""
@@ -21,7 +22,12 @@ _ANSWER_LIMIT: Final = 65_536
 _PIECE: Final = 65_536
 """The most bytes given to the connection at once, so that an S3 that takes them slowly, but takes them, is no stall."""
 
-_NO_DEFAULTS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+_WITH_BODY: Final = frozenset({"POST", "PUT"})
+"""Methods of a request that says its length also where that is 0 (RFC 9110 section 8.6)."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,60 +65,46 @@ class BodyAbortedError(Exception):
 
 
 class _Body:
-    """A body on its way: counts bytes, bounds each wait for S3, remembers whether the client broke off."""
+    """A body on its way, in pieces: counts its bytes and remembers whether the client broke off."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], size: int, deadline: asyncio.Timeout, timeouts: Timeouts) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], size: int) -> None:
         self._chunks = chunks
         self._left = size
-        self._deadline = deadline
-        self._timeouts = timeouts
+        self._rest: memoryview | None = None
         self._begun = False
-        self._answered = False
         self.broken = False
 
     @property
     def complete(self) -> bool:
-        """Whether the last byte was handed to the connection."""
-        return self._begun and self._left == 0
+        """Whether the last byte was handed out."""
+        return self._begun and self._left == 0 and self._rest is None
 
-    def answered(self) -> None:
-        """The head of S3's answer is here: what is left of the answer has its time, whatever the client does."""
-        self._answered = True
-        self._due(self._timeouts.answer)
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The bytes, exactly `size` of them, in pieces; the next is asked for when S3 has taken the one before."""
+    async def next(self) -> bytes | memoryview | None:
+        """The next piece, None at the end; raises BodyAbortedError where the bytes are not as many as declared."""
         self._begun = True
+        if self._rest is not None:
+            return self._cut(self._rest)
         try:
-            async for chunk in self._chunks:
-                for at in range(0, len(chunk), _PIECE):
-                    piece = chunk[at : at + _PIECE]
-                    self._count(piece)
-                    self._wait_for_s3(self._timeouts.stall)
-                    yield piece
-                self._wait_for_s3(None)  # from here on it is the client that is waited for
-            self._count(None)
+            chunk = await anext(self._chunks, None)
+            self._count(chunk)
         except BodyAbortedError:
             self.broken = True
             raise
-        self._wait_for_s3(self._timeouts.answer)
+        return chunk if chunk is None or len(chunk) <= _PIECE else self._cut(memoryview(chunk))
 
-    def _count(self, piece: bytes | None) -> None:
-        """Take a piece, or the end (None), off what is left; raises BodyAbortedError if the sizes don't agree."""
-        self._left -= 0 if piece is None else len(piece)
-        if self._left < 0 or (piece is None and self._left):
+    def _cut(self, view: memoryview) -> memoryview:
+        self._rest = view[_PIECE:] if len(view) > _PIECE else None
+        return view[:_PIECE]
+
+    def _count(self, chunk: bytes | None) -> None:
+        """Take a chunk, or the end (None), off what is left."""
+        self._left -= 0 if chunk is None else len(chunk)
+        if self._left < 0 or (chunk is None and self._left):
             raise BodyAbortedError
-
-    def _wait_for_s3(self, seconds: float | None) -> None:
-        if not self._answered:
-            self._due(seconds)
-
-    def _due(self, seconds: float | None) -> None:
-        self._deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
 class Upstream:
-    """A pool of connections to one S3 endpoint; an async context manager.
+    """A pool of connections to S3; an async context manager.
 
     `connections` at a time, as many by default as the HTTP front takes: an upload that finds none free within the
     time of a connect fails, instead of waiting behind others that may take as long as they like.
@@ -121,135 +113,160 @@ class Upstream:
     def __init__(self, *, timeouts: Timeouts, connections: int = 1_024) -> None:
         self._timeouts = timeouts
         self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
-        timeout = aiohttp.ClientTimeout(
-            total=None,
-            connect=self._timeouts.connect,
-            sock_connect=self._timeouts.connect,
-            sock_read=self._timeouts.answer,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_NO_DEFAULTS,
-            trust_env=False,
-        )
+        self._pool = Pool(limit=self._connections, connect=self._timeouts.connect)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
 
     async def reachable(self, origin: str) -> bool:
         """Whether anything that speaks HTTP answers at `origin` (scheme and host), short of a server error.
 
         It has the time of a connect: who asks whether an upload would go through does not wait as long as one.
         """
-        if self._session is None:
-            return False
         try:
-            async with (
-                asyncio.timeout(self._timeouts.connect),
-                self._session.get(URL(origin), allow_redirects=False) as response,
-            ):
-                return response.status < 500
-        except (TimeoutError, aiohttp.ClientError, OSError):
+            exchange = await self._small("GET", origin + "/", (), b"", most=0, within=self._timeouts.connect)
+            return _answer(exchange, sent_all=True).status < 500
+        except UpstreamError:
             return False
 
-    async def head(self, url: str, headers: tuple[tuple[str, str], ...]) -> Answer:
+    async def head(self, url: str, headers: Headers) -> Answer:
         """The answer to one HEAD of the already encoded `url`; raises UpstreamError if S3 gives none in time."""
-        if self._session is None:
-            raise RuntimeError("Upstream is used outside its context.")
-        try:
-            async with (
-                asyncio.timeout(self._timeouts.answer),
-                self._session.head(
-                    URL(url, encoded=True), headers=CIMultiDict(headers), allow_redirects=False
-                ) as response,
-            ):
-                answer_headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(status=response.status, headers=answer_headers, body=b"")
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(type(error).__name__, sent_all=False) from error
+        exchange = await self._small("HEAD", url, headers, b"", most=0, within=self._timeouts.answer)
+        return _answer(exchange, sent_all=False)
 
-    async def ask(
-        self, method: str, url: str, headers: tuple[tuple[str, str], ...], *, body: bytes = b"", most: int
-    ) -> Answer:
+    async def ask(self, method: str, url: str, headers: Headers, *, body: bytes = b"", most: int) -> Answer:
         """The answer, of at most `most` bytes, to one small request; raises UpstreamError if S3 gives none in time."""
-        if self._session is None:
-            raise RuntimeError("Upstream is used outside its context.")
-        try:
-            async with (
-                asyncio.timeout(self._timeouts.answer),
-                self._session.request(
-                    method,
-                    URL(url, encoded=True),
-                    data=io.BytesIO(body) if body else b"",
-                    headers=CIMultiDict(headers),
-                    allow_redirects=False,
-                ) as response,
-            ):
-                content = bytearray()
-                while piece := await response.content.readany():
-                    content += piece
-                    if len(content) > most:
-                        raise UpstreamError("the answer is too long", sent_all=True)
-                answer_headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(status=response.status, headers=answer_headers, body=bytes(content))
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise UpstreamError(type(error).__name__, sent_all=True) from error
+        if method in _WITH_BODY and not any(name.lower() == "content-length" for name, _ in headers):
+            headers = (*headers, ("content-length", str(len(body))))
+        exchange = await self._small(method, url, headers, body, most=most, within=self._timeouts.answer)
+        if exchange.truncated:
+            raise UpstreamError("the answer is too long", sent_all=True)
+        return _answer(exchange, sent_all=True)
 
-    async def put(
-        self, url: str, headers: tuple[tuple[str, str], ...], chunks: AsyncIterator[bytes], size: int
-    ) -> Answer:
+    async def put(self, url: str, headers: Headers, chunks: AsyncIterator[bytes], size: int) -> Answer:
         """Send one PUT of `size` bytes to the already encoded `url`; `headers` include its `content-length`.
 
         Raises BodyAbortedError if the chunks end early (or say so), UpstreamError if S3 can't be reached, stalls,
         breaks off, answers what is no HTTP, or speaks of success before it can have the whole body.
         """
-        if self._session is None:
-            raise RuntimeError("Upstream is used outside its context.")
-        deadline = asyncio.timeout(None)
-        body = _Body(chunks, size, deadline, self._timeouts)
+        origin, head = _request("PUT", url, headers)
+        body = _Body(chunks, size)
+        first = await body.next()
+        connection = await self._connection(origin)
+        exchange = Exchange(bodiless=False, most=_ANSWER_LIMIT)
         try:
-            async with (
-                deadline,
-                self._session.put(
-                    URL(url, encoded=True),
-                    # A stream also where it is empty: aiohttp sends what it can read again a second time by itself.
-                    data=body.stream(),
-                    headers=CIMultiDict(headers),
-                    allow_redirects=False,
-                ) as response,
-            ):
-                body.answered()
-                return await _read(response, body)
-        except (TimeoutError, aiohttp.ClientError, OSError, BodyAbortedError) as error:
-            if body.broken:
-                raise BodyAbortedError from error
-            raise UpstreamError(type(error).__name__, sent_all=body.complete) from error
-
-
-async def _read(response: aiohttp.ClientResponse, body: _Body) -> Answer:
-    """S3's whole answer; one that comes before the body was sent ends the connection, and is no success."""
-    content = bytearray()
-    while len(content) < _ANSWER_LIMIT and (piece := await response.content.readany()):
-        content += piece
-    sent_all = body.complete
-    if not sent_all:
-        response.close()
-        if response.status < 300:
+            async with asyncio.timeout(None) as deadline:
+                exchange.on_head = partial(_due, deadline, self._timeouts.answer)
+                exchange.on_end = partial(_due, deadline, 0)  # an answer before the end of the body is waited for here
+                connection.begin(exchange, head if first is None else b"".join((head, first)))
+                if first is not None:
+                    await self._send_rest(connection, exchange, body, deadline)
+                exchange.on_end = None
+                if not exchange.headed:
+                    _due(deadline, self._timeouts.answer)
+                await exchange.ended
+        except TimeoutError:
+            if not exchange.done:
+                raise UpstreamError("TimeoutError", sent_all=body.complete) from None
+        finally:
+            exchange.on_head = exchange.on_end = None
+            self._release(origin, connection, whole=body.complete)
+        answer = _answer(exchange, sent_all=body.complete)
+        if answer.status < 300 and not answer.sent_all:
             raise UpstreamError("success before the body was sent", sent_all=False)
-    return Answer(
-        status=response.status,
-        headers={name.lower(): value for name, value in response.headers.items()},
-        body=bytes(content[:_ANSWER_LIMIT]),
-        sent_all=sent_all,
-    )
+        return answer
+
+    async def _send_rest(
+        self, connection: Connection, exchange: Exchange, body: _Body, deadline: asyncio.Timeout
+    ) -> None:
+        """Send what comes after the first piece; the next is asked for when S3 has taken the one before."""
+        while True:
+            if connection.paused:
+                if not exchange.headed:
+                    _due(deadline, self._timeouts.stall)
+                await connection.drained()
+                if not exchange.headed:
+                    deadline.reschedule(None)  # from here on it is the client that is waited for
+            piece = await body.next()
+            if piece is None:
+                return
+            connection.write(piece)
+
+    async def _small(
+        self, method: str, url: str, headers: Headers, body: bytes, *, most: int, within: float
+    ) -> Exchange:
+        """One request that is sent at once; raises UpstreamError."""
+        origin, head = _request(method, url, headers)
+        connection = await self._connection(origin)
+        exchange = Exchange(bodiless=method == "HEAD", most=most)
+        try:
+            async with asyncio.timeout(within):
+                connection.begin(exchange, head + body)
+                await exchange.ended
+        except TimeoutError:
+            if not exchange.done:
+                raise UpstreamError("TimeoutError", sent_all=True) from None
+        finally:
+            self._release(origin, connection, whole=True)
+        return exchange
+
+    async def _connection(self, origin: Origin) -> Connection:
+        if self._pool is None:
+            raise RuntimeError("Upstream is used outside its context.")
+        try:
+            return await self._pool.acquire(origin)
+        except OSError as error:
+            raise UpstreamError(type(error).__name__, sent_all=False) from error
+
+    def _release(self, origin: Origin, connection: Connection, *, whole: bool) -> None:
+        """Give the connection back; one on which a request is not whole can carry no other."""
+        if not whole:
+            connection.abort()
+        if self._pool is not None:
+            self._pool.release(origin, connection)
+
+
+def _due(deadline: asyncio.Timeout, seconds: float) -> None:
+    if not deadline.expired():
+        deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+def _answer(exchange: Exchange, *, sent_all: bool) -> Answer:
+    """What S3 said; raises UpstreamError where it broke off."""
+    try:
+        status, headers, body = exchange.outcome()
+    except BrokenAnswerError as error:
+        raise UpstreamError(str(error), sent_all=sent_all) from error
+    return Answer(status=status, headers=headers, body=body, sent_all=sent_all)
+
+
+def _request(method: str, url: str, headers: Headers) -> tuple[Origin, bytes]:
+    """Where a request goes, and its head; raises ValueError for what would be more than one head."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, target = rest.partition("/")
+    lines = [
+        f"{method} {slash}{target} HTTP/1.1",
+        f"host: {authority}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    head = "\r\n".join((*lines, "", "")).encode()
+    ends = len(lines) + 1
+    if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head or " " in target:
+        raise ValueError("a header or the target has characters that end it")
+    return _origin(scheme, authority), head
+
+
+@lru_cache(maxsize=64)
+def _origin(scheme: str, authority: str) -> Origin:
+    parts = urlsplit(f"{scheme}://{authority}")
+    if parts.hostname is None or scheme not in _PORTS:
+        raise ValueError("a URL of S3 is http or https and has a host")
+    return Origin(host=parts.hostname, port=parts.port or _PORTS[scheme], secure=scheme == "https")
