@@ -17,6 +17,7 @@ from gateway.policy.decide import decide
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage, Intent, Minted, Policy, Principal, QuotaRule
 from gateway.policy.problems import Code, Refusal
+from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
 
 
@@ -45,6 +46,7 @@ class Admission:
 
     Without an `allowance` tenants that have a quota or a rate are refused: nothing here could hold them to it. Without
     a `journal` nobody is told. A `request_id` is what the client will see as `X-Request-Id`.
+    `beside` is for policies and keys that are asked for over a network: it has `caller` wait where no event loop does.
     """
 
     def __init__(
@@ -54,12 +56,15 @@ class Admission:
         mint: Callable[[], Minted],
         allowance: Allowance | None = None,
         journal: Journal | None = None,
+        *,
+        beside: Aside | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._policies = policies
         self._mint = mint
         self._allowance = allowance
         self.journal = journal or Journal(clock=lambda: mint().at)
+        self._beside = beside
 
     def read(self, raw: RawRequest, *, base: str, carriage: Carriage) -> Intent | Refusal:
         """What the request wants (`gateway.intake`), stamped with the time and a fresh id."""
@@ -72,6 +77,8 @@ class Admission:
 
     async def caller(self, headers: tuple[tuple[str, str], ...], *, request_id: str) -> Caller | Refusal:
         """Who calls and under which policy."""
+        if self._beside is not None:
+            return await self._beside(lambda: self.caller_sync(headers, request_id=request_id))
         presented = credential(headers)
         if isinstance(presented, Refusal):
             return self.journal.stranger(presented)

@@ -141,6 +141,11 @@ class JwksCache:
             raise JwksNotAvailableInCacheError("The issuer's keys are not in the cache, use verify or cache_jwks")
         return entry.snapshot.keys.find(kid)
 
+    def believes(self, source: JwksSource) -> bool:
+        """Whether there are keys of this source that may still be believed; nothing is ever fetched."""
+        entry = self._entries.get(source)
+        return entry is not None and self._believed(entry, self._clock())
+
     def get_jwk(self, source: JwksSource, kid: str) -> SigningKey:
         """The key, fetched if need be; blocks for a fetch at most. Raises this room's errors."""
         found = self._ask(source, kid)

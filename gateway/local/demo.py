@@ -89,10 +89,17 @@ async def _running(
         (options.data / DEMO_FILE).unlink(missing_ok=True)
         endpoint = await _endpoint(options, store, stack)
         issuer = stack.enter_context(DevelopmentIssuer.open(options.data).serving())
-        gateway = wiring.gateway(
-            data=options.data, limits=options.limits, store=store, issuer=issuer, endpoint=endpoint, cors=cors
+        wiring.prepared(options.data)
+        place = wiring.Place(
+            data=options.data,
+            endpoint=endpoint,
+            region=store.region,
+            identities=store.identities,
+            issuer=issuer,
+            limits=options.limits,
+            cors=cors,
         )
-        server = Server(await stack.enter_async_context(gateway))
+        server = Server(await stack.enter_async_context(wiring.gateway(place)))
         stack.push_async_callback(server.stop)
         await server.start(sock=listener)
         failed = asyncio.ensure_future(supervised.failed())

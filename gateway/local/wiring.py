@@ -1,193 +1,120 @@
-"""How the gateway is put together on one machine: the composition root of the demo, without its processes."""
+"""What the demo's gateway is made of: the deployment that its directory, its S3 and its issuer are."""
 
-import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from edge_auth.handler import make_handler
-from gateway.admission import Admission
-from gateway.allowance import Allowance
 from gateway.asgi.wire import Application
 from gateway.cors import Cors
-from gateway.identity.apikeys import ApiKeySource
-from gateway.identity.authenticate import Authenticator
-from gateway.identity.fetch import HttpsFetcher
-from gateway.identity.jwks import JwksCache
-from gateway.journal import Journal
-from gateway.local.administration import DemoTenants, demo_admin, open_tenants
-from gateway.local.cloudfront import Distribution, OriginRequestPolicy
-from gateway.local.embedded_s3 import EmbeddedS3
+from gateway.local.edge import edge_here
 from gateway.local.errors import DemoError
-from gateway.local.files import write_private
+from gateway.local.files import prepare, write_private
 from gateway.local.issuer import DevelopmentIssuer
-from gateway.policy.model import Backend
-from gateway.server.admin import AdminParts
-from gateway.server.carriages import Limits, carriages, edge_headers
-from gateway.server.composition import BASES, Parts, compose, request_id
-from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
+from gateway.local.s3_identities import Identities
+from gateway.policy.document import parse, render
+from gateway.policy.model import Policy
+from gateway.server.carriages import Limits
+from gateway.server.deployment import Deployment
+from gateway.server.opened import private_database, sqlite_opened
+from gateway.server.wiring import wired
 from gateway.storage.endpoint import Endpoint
-from gateway.storage.multipart import Multipart
-from gateway.storage.objects import Objects
 from gateway.storage.sigv4 import Signer
-from gateway.storage.upstream import Timeouts, Upstream
-from gateway.tenants.aside import Threads
+from gateway.tenants.cache import CacheRules
+from gateway.tenants.demo_documents import demo_documents
 from gateway.tenants.errors import StoreError
-from gateway.tenants.replay import RecentDecisions
-from gateway.tenants.sampling import UsageSampler
-from gateway.tenants.sqlite import Database, GroupCommit
+from gateway.tenants.folder import TenantFolder, TenantFolderError
+from gateway.tenants.policies import Change, PolicyStore
 from gateway.tenants.stores import sqlite_stores
-from presigner.idempotency import Replays
-from presigner.register import Register
-from presigner.sealing import KEY_BYTES, Sealer
+from presigner.sealing import KEY_BYTES
 
-ADMIN_THREADS: Final = 4
-"""Threads for the admin API's calls, which wait for the disk."""
+POLICY_LIFETIME: Final = 0.0
+"""Seconds that a policy is believed without a look at where it is kept: a change is in force at once."""
 
 
-@asynccontextmanager
-async def gateway(
-    *, data: Path, limits: str, store: EmbeddedS3, issuer: DevelopmentIssuer, endpoint: Endpoint, cors: Cors
-) -> AsyncIterator[Application]:
-    """The gateway over the demo's directory, its S3 and its issuer; open for as long as it serves."""
-    async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
-        database = _database(data)
-        stack.callback(database.close)
-        aside = GroupCommit(database)
-        stack.push_async_callback(asyncio.to_thread, aside.close)
-        stores = sqlite_stores(database)
-        completer = Signer(store.identities.completer, store.region)
-        objects = Objects(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
-        sweeping = asyncio.ensure_future(sweep(stores.ledger, objects.size, aside, clock=time.time))
-        stack.push_async_callback(_cancelled, sweeping)
-        register = Register(uploads=stores.uploads, ledger=stores.ledger, aside=aside, clock=time.time)
-        sealer = Sealer([_sealing_key(data)], secrets.token_bytes)
-        multipart = Multipart(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
-        ending = asyncio.ensure_future(sweep_uploads(register, multipart, sealer))
-        stack.push_async_callback(_cancelled, ending)
-        beside = Threads(ADMIN_THREADS)
-        stack.push_async_callback(asyncio.to_thread, beside.close)
-        recent = RecentDecisions(stores.decisions)
-        stack.push_async_callback(asyncio.to_thread, recent.close)
-        sampler = UsageSampler(ledger=stores.ledger, history=stores.history, clock=time.time)
-        sampling = asyncio.ensure_future(sample_usage(sampler, beside))
-        stack.push_async_callback(_cancelled, sampling)
-        tenants = open_tenants(data, stores)
-        yield _composed(
-            limits=Limits(limits),
-            store=store,
-            issuer=issuer,
-            endpoint=endpoint,
-            upstream=upstream,
-            tenants=tenants,
-            api_keys=stores.keys,
-            admin=demo_admin(
-                stores=stores,
-                database=database,
-                tenants=tenants,
-                issuer=issuer,
-                limits=Limits(limits),
-                recent=recent,
-                aside=beside,
-            ),
-            journal=Journal(clock=time.time, observers=(recent.observe, sampler.observe)),
-            allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
-            replays=Replays(
-                store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
-            ),
-            register=register,
-            completer=completer,
-            sealer=sealer,
-            cors=cors,
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a demo is: directory, bucket, who may do what there, issuers, whose limits hold, whose pages may call."""
+
+    data: Path
+    endpoint: Endpoint
+    region: str
+    identities: Identities
+    issuer: DevelopmentIssuer
+    limits: str
+    cors: Cors
 
 
-async def _cancelled(task: asyncio.Future[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+def prepared(data: Path) -> None:
+    """Make what a gateway of this directory needs, once, whichever processes will serve; raises `DemoError`.
 
-
-def _composed(
-    *,
-    limits: Limits,
-    store: EmbeddedS3,
-    issuer: DevelopmentIssuer,
-    endpoint: Endpoint,
-    upstream: Upstream,
-    tenants: DemoTenants,
-    api_keys: ApiKeySource,
-    admin: AdminParts,
-    journal: Journal,
-    allowance: Allowance,
-    replays: Replays,
-    register: Register,
-    completer: Signer,
-    sealer: Sealer,
-    cors: Cors,
-) -> Application:
-    authenticator = Authenticator(
-        [issuer.rule()],
-        directory=tenants.policies,
-        api_keys=api_keys,
-        jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=True)),
-    )
-    signer = Signer(store.identities.signer, store.region)
-
-    def edge(admission: Admission) -> Application:
-        carriage = carriages(limits)[Backend.EDGE]
-        return Distribution(
-            handler=make_handler(admission, base=BASES[Backend.EDGE], carriage=carriage, cors=cors),
-            origin=endpoint,
-            access_control=signer,
-            upstream=upstream,
-            clock=time.time,
-            request_ids=request_id,
-            request_policy=OriginRequestPolicy(headers=edge_headers(limits)),
-        )
-
-    async def keys_reachable() -> bool:
-        return await upstream.reachable(issuer.origin)
-
-    async def storage_reachable() -> bool:
-        return await upstream.reachable(endpoint.origin)
-
-    async def policies_valid() -> bool:
-        return not tenants.folder.faults
-
-    return compose(
-        Parts(
-            authenticator=authenticator,
-            policies=tenants.policies,
-            endpoint=endpoint,
-            signer=signer,
-            upstream=upstream,
-            sealer=sealer,
-            limits=limits,
-            edge=edge,
-            checks={"storage": storage_reachable, "policies": policies_valid, "keys": keys_reachable},
-            allowance=allowance,
-            replays=replays,
-            register=register,
-            completer=completer,
-            admin=admin,
-            journal=journal,
-            cors=cors,
-        )
-    )
-
-
-def _database(data: Path) -> Database:
-    """Where tenants, API keys, usage, reservations and rates are kept."""
+    The demo's two tenants are put into a store that has never had them, and the folder of documents is read, so that
+    what is wrong with it is said before anything serves.
+    """
+    folder = _folder_of(data)
+    if not folder.exists():
+        prepare(folder)
+    _sealing_key(data)
     path = data / "gateway.sqlite"
     try:
-        path.touch(mode=0o600)  # SQLite gives its other files the same mode
-        return Database(path)
+        database = private_database(path)
+        _seed(sqlite_stores(database).policies)
+        database.close()
     except (StoreError, OSError) as error:
         raise DemoError(f"The store {path} can't be used: {error}.") from error
+    try:
+        _folder(data)
+    except TenantFolderError as error:
+        raise DemoError(str(error)) from error
+
+
+def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> Deployment:
+    """The gateway of a prepared directory."""
+    return Deployment(
+        endpoint=place.endpoint,
+        signer=Signer(place.identities.signer, place.region),
+        completer=Signer(place.identities.completer, place.region),
+        stores=lambda: sqlite_opened(place.data / "gateway.sqlite"),
+        sealing_keys=[_sealing_key(place.data)],
+        tenant_issuers=[place.issuer.rule()],
+        operator_issuers=[place.issuer.operator_rule()],
+        edge=edge_here,
+        folder=lambda: _folder(place.data),
+        allow_private_issuers=True,
+        policy_cache=CacheRules(lifetime=POLICY_LIFETIME, stale_limit=0),
+        limits=Limits(place.limits),
+        cors=place.cors,
+        sweeps=sweeps,
+        draining=draining,
+    )
+
+
+def gateway(
+    place: Place, *, sweeps: bool = True, draining: Callable[[], bool] = lambda: False
+) -> AbstractAsyncContextManager[Application]:
+    """The application of a prepared directory, open for as long as it serves."""
+    return wired(deployment(place, sweeps=sweeps, draining=draining))
+
+
+def _folder_of(data: Path) -> Path:
+    return data / "tenants"
+
+
+def _folder(data: Path) -> TenantFolder:
+    """Documents in files, which are in force before the store's; such a tenant is read-only for the admin API."""
+    return TenantFolder(_folder_of(data), allow_private_issuers=True, lifetime=POLICY_LIFETIME, clock=time.monotonic)
+
+
+def _seed(policies: PolicyStore) -> None:
+    """Put the demo's two tenants into a store that has never had them; one that was deleted stays deleted."""
+    for document in demo_documents():
+        policy = parse(document)
+        if isinstance(policy, Policy) and not policies.history(policy.tenant, limit=1).items:
+            change = Change(at=time.time(), by="upload-gateway demo", reason="The demo's own tenant")
+            policies.create(policy.tenant, render(policy), change)
 
 
 def _sealing_key(data: Path) -> bytes:

@@ -30,6 +30,7 @@ from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Upstream
+from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
 from presigner.api import Desk, upload_routes
 from presigner.application import create_application
@@ -52,7 +53,8 @@ class Parts:
     `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
-    multipart. Without `admin` there is no admin API. `journal` is told of every decision.
+    multipart. Without `admin` there is no admin API. `journal` is told of every decision. `beside` is as for
+    `Admission`, `draining` says that the process has been told to stop.
     `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
@@ -73,6 +75,8 @@ class Parts:
     journal: Journal | None = None
     pages: Bundle = field(default_factory=Bundle.read)
     cors: Cors = NO_PAGES
+    beside: Aside | None = None
+    draining: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.time
 
 
@@ -120,7 +124,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     api = create_application(
         [
             upload_routes(_desk(parts, admission, presigner)),
-            operations_routes(parts.checks),
+            operations_routes(parts.checks, parts.draining),
             page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ]
@@ -171,4 +175,11 @@ def _storage(parts: Parts) -> Multipart | None:
 
 
 def _admission(parts: Parts) -> Admission:
-    return Admission(parts.authenticator, parts.policies, minting(parts.clock), parts.allowance, parts.journal)
+    return Admission(
+        parts.authenticator,
+        parts.policies,
+        minting(parts.clock),
+        parts.allowance,
+        parts.journal,
+        beside=parts.beside,
+    )

@@ -8,8 +8,11 @@ Check = Callable[[], Awaitable[bool]]
 """Whether one thing the gateway needs can be reached now; never raises."""
 
 
-def operations_routes(checks: Mapping[str, Check]) -> APIRouter:
-    """The routes `/healthz` and `/readyz`; `checks` by the name that `/readyz` says."""
+def operations_routes(checks: Mapping[str, Check], draining: Callable[[], bool]) -> APIRouter:
+    """The routes `/healthz` and `/readyz`; `checks` by the name that `/readyz` says.
+
+    A process that is `draining` is not ready, whatever it can reach: no new client should be sent to it.
+    """
     router = APIRouter(tags=["operations"])
 
     @router.get("/healthz")
@@ -20,6 +23,10 @@ def operations_routes(checks: Mapping[str, Check]) -> APIRouter:
     @router.get("/readyz", responses={503: {"description": "Something the gateway needs can't be reached."}})
     async def readyz(response: Response) -> dict[str, str | dict[str, str]]:
         """Ready: storage, policies and keys can be reached."""
+        if draining():
+            response.status_code = 503
+            response.headers["cache-control"] = "no-store"
+            return {"status": "draining", "checks": {}}
         outcomes = {name: "reachable" if await check() else "unreachable" for name, check in checks.items()}
         ready = set(outcomes.values()) <= {"reachable"}
         response.status_code = 200 if ready else 503

@@ -15,10 +15,10 @@ from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
 from gateway.identity.jwks import JwksCache
 from gateway.identity.testing import LocalIssuer, Signer
-from gateway.local.administration import in_one_transaction
 from gateway.policy.model import IssuerRule
 from gateway.server.admin import AdminSettings, admin_parts, admin_routes
 from gateway.server.carriages import Limits, carriages
+from gateway.server.opened import in_one_transaction
 from gateway.tenants.aside import Threads
 from gateway.tenants.cache import CacheRules, PolicyCache
 from gateway.tenants.folder import TenantFolder

@@ -1,0 +1,67 @@
+"""What differs between deployments, as one value: the demo and `serve` each make one, and `wiring` does the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.admission import Admission
+from gateway.asgi.wire import Application
+from gateway.cors import NO_PAGES, Cors
+from gateway.policy.model import IssuerRule
+from gateway.server.carriages import Limits
+from gateway.server.opened import OpenStoresFor
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import Signer
+from gateway.storage.upstream import Upstream
+from gateway.tenants.cache import CacheRules
+from gateway.tenants.folder import TenantFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSite:
+    """What the backend that stands for CloudFront is made of, on a machine that has no CloudFront."""
+
+    limits: Limits
+    endpoint: Endpoint
+    signer: Signer
+    upstream: Upstream
+    cors: Cors
+
+
+MakeEdge = Callable[[EdgeSite], Callable[[Admission], Application]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One gateway, before anything of it is opened.
+
+    Attributes:
+        endpoint: where clients and the gateway reach the bucket.
+        signer, completer: two of the three identities; neither may do the other's work.
+        stores: opens the stores, in the process that uses them.
+        sealing_keys: 32 bytes each, newest first.
+        tenant_issuers: the operator's issuers that speak for tenants, each with a tenant claim.
+        operator_issuers: the issuers of the admin API's users.
+        allow_private_issuers: whether issuers may be on loopback, private or plain http addresses.
+        folder: tenants that are files, and win over the store's; made in the process that uses it.
+        policy_cache: how long policies and keys are believed without a look at the store.
+        edge: makes the backend that stands for CloudFront.
+        cors: the origins of pages that may call.
+        sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
+        draining: whether the process has been told to stop, so that `/readyz` says so.
+    """
+
+    endpoint: Endpoint
+    signer: Signer
+    completer: Signer
+    stores: OpenStoresFor
+    sealing_keys: Sequence[bytes] = field(repr=False)
+    tenant_issuers: Sequence[IssuerRule]
+    operator_issuers: Sequence[IssuerRule]
+    edge: MakeEdge
+    folder: Callable[[], TenantFolder] | None = None
+    allow_private_issuers: bool = False
+    policy_cache: CacheRules = field(default_factory=CacheRules)
+    limits: Limits = Limits.NONE
+    cors: Cors = NO_PAGES
+    sweeps: bool = True
+    draining: Callable[[], bool] = lambda: False

@@ -1,0 +1,165 @@
+"""How the gateway is put together in one process: every deployment goes through `wired`, and differs in what it gives.
+
+Everything that is opened here is closed here, in the opposite order.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.allowance import Allowance
+from gateway.asgi.wire import Application
+from gateway.identity.authenticate import Authenticator
+from gateway.identity.fetch import HttpsFetcher
+from gateway.identity.jwks import JwksCache
+from gateway.identity.rules import jwks_source
+from gateway.journal import Journal
+from gateway.server.composition import Parts, compose
+from gateway.server.deployment import Deployment, EdgeSite
+from gateway.server.opened import OpenStores
+from gateway.server.operations import Check
+from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
+from gateway.server.tenancy import Tenancy, admin, tenancy
+from gateway.storage.multipart import Multipart
+from gateway.storage.objects import Objects
+from gateway.storage.upstream import Timeouts, Upstream
+from gateway.tenants.replay import RecentDecisions
+from gateway.tenants.sampling import UsageSampler
+from presigner.idempotency import Replays
+from presigner.register import Register
+from presigner.sealing import Sealer
+
+_PROBE = "readyz"
+"""The tenant that is asked for to see whether the store answers; whether there is one does not matter."""
+
+
+@asynccontextmanager
+async def wired(deployment: Deployment) -> AsyncIterator[Application]:
+    """The gateway's application, open for as long as it serves.
+
+    Raises `TenantFolderError`, `StoreError` or `OSError` where the deployment can't be opened.
+    """
+    async with AsyncExitStack() as stack:
+        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
+        opened = await stack.enter_async_context(deployment.stores())
+        recent = RecentDecisions(opened.stores.decisions)
+        stack.push_async_callback(asyncio.to_thread, recent.close)
+        sampler = UsageSampler(ledger=opened.stores.ledger, history=opened.stores.history, clock=time.time)
+        tenants = tenancy(deployment, opened)
+        sealer = Sealer(deployment.sealing_keys, secrets.token_bytes)
+        register = Register(
+            uploads=opened.stores.uploads, ledger=opened.stores.ledger, aside=opened.aside, clock=time.time
+        )
+        sweeping = _sweeping(deployment, opened, upstream, register, sealer) if deployment.sweeps else ()
+        for work in (sample_usage(sampler, opened.beside), *sweeping):
+            stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
+        parts = _parts(
+            deployment,
+            opened,
+            upstream=upstream,
+            tenants=tenants,
+            register=register,
+            sealer=sealer,
+            recent=recent,
+            sampler=sampler,
+        )
+        yield compose(parts)
+
+
+def _sweeping(
+    deployment: Deployment, opened: OpenStores, upstream: Upstream, register: Register, sealer: Sealer
+) -> tuple[Coroutine[Any, Any, None], ...]:
+    """The work beside answering, for ever."""
+    endpoint, completer = deployment.endpoint, deployment.completer
+    objects = Objects(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
+    multipart = Multipart(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
+    return (
+        sweep(opened.stores.ledger, objects.size, opened.aside, clock=time.time),
+        sweep_uploads(register, multipart, sealer),
+    )
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _parts(
+    deployment: Deployment,
+    opened: OpenStores,
+    *,
+    upstream: Upstream,
+    tenants: Tenancy,
+    register: Register,
+    sealer: Sealer,
+    recent: RecentDecisions,
+    sampler: UsageSampler,
+) -> Parts:
+    stores, aside = opened.stores, opened.aside
+    jwks_cache = JwksCache(fetcher=HttpsFetcher(allow_private=deployment.allow_private_issuers))
+    site = EdgeSite(
+        limits=deployment.limits,
+        endpoint=deployment.endpoint,
+        signer=deployment.signer,
+        upstream=upstream,
+        cors=deployment.cors,
+    )
+    return Parts(
+        authenticator=Authenticator(
+            deployment.tenant_issuers, directory=tenants.policies, api_keys=tenants.keys, jwks_cache=jwks_cache
+        ),
+        policies=tenants.policies,
+        endpoint=deployment.endpoint,
+        signer=deployment.signer,
+        upstream=upstream,
+        sealer=sealer,
+        limits=deployment.limits,
+        edge=deployment.edge(site),
+        checks=_checks(deployment, opened, upstream, tenants, jwks_cache),
+        draining=deployment.draining,
+        allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
+        replays=Replays(
+            store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
+        ),
+        register=register,
+        completer=deployment.completer,
+        admin=admin(deployment, opened, tenants, jwks_cache=jwks_cache, last_decisions=recent.last),
+        journal=Journal(clock=time.time, observers=(recent.observe, sampler.observe)),
+        cors=deployment.cors,
+        beside=opened.beside if opened.remote else None,
+    )
+
+
+def _checks(
+    deployment: Deployment, opened: OpenStores, upstream: Upstream, tenants: Tenancy, jwks_cache: JwksCache
+) -> dict[str, Check]:
+    """What `/readyz` asks."""
+
+    async def storage() -> bool:
+        return await upstream.reachable(deployment.endpoint.origin)
+
+    async def policies() -> bool:
+        try:
+            await opened.beside(lambda: opened.stores.policies.get(_PROBE))
+        except OSError:
+            return False
+        return tenants.faultless
+
+    async def keys() -> bool:
+        unknown = {
+            _origin(rule.jwks_uri or rule.issuer)
+            for rule in deployment.tenant_issuers
+            if not jwks_cache.believes(jwks_source(rule))
+        }
+        return all([await upstream.reachable(origin) for origin in unknown])
+
+    return {"storage": storage, "policies": policies, "keys": keys}
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
