@@ -7,7 +7,8 @@ looking at S3 when the reservation's time is over (`gateway.tenants.expiry`), wh
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -81,8 +82,28 @@ class _NoRoomNeeded:
 NO_ROOM_NEEDED: Final[Room] = _NoRoomNeeded()
 
 
+SettleDue = Callable[[str], Awaitable[object]]
+"""Ends a tenant's reservations that are due by what S3 holds (`gateway.tenants.expiry`); may raise OSError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NoRoom:
+    """A reservation that did not fit, after the rate had given its token."""
+
+    wanted: Reservation
+    left: Taken | None
+    exceeded: QuotaExceeded
+
+    def due(self, now: float) -> bool:
+        """Whether a look at S3 could make room."""
+        return self.exceeded.due_at is not None and self.exceeded.due_at <= now
+
+
 class Allowance:
-    """Takes tokens and room from the stores; `clock` gives seconds since the epoch, `new_id` unique ids."""
+    """Takes tokens and room from the stores; `clock` gives seconds since the epoch, `new_id` unique ids.
+
+    With `settle_due`, room that is due is looked for before a quota refuses; without it, a sweeper's next run is.
+    """
 
     def __init__(
         self,
@@ -92,12 +113,14 @@ class Allowance:
         aside: Aside,
         clock: Callable[[], float],
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        settle_due: SettleDue | None = None,
     ) -> None:
         self._rates = rates
         self._ledger = ledger
         self._aside = aside
         self._clock = clock
         self._new_id = new_id
+        self._settle_due = settle_due
 
     async def take(
         self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
@@ -108,20 +131,34 @@ class Allowance:
         the grant (seconds since the epoch).
         """
         try:
-            return await self._aside(lambda: self._taken(caller, grant, reservation, until))
+            taken = await self._aside(lambda: self._taken(caller, grant, reservation, until))
+            if isinstance(taken, _NoRoom) and taken.due(self._clock()):
+                taken = await self._after_a_look(caller, taken)
+        except OSError:
+            return STORE_UNAVAILABLE
+        return self._said(caller, taken)
+
+    async def _after_a_look(self, caller: Caller, refused: _NoRoom) -> "_Held | _NoRoom":
+        """The same reservation once more, when what is due has been settled; the token that was taken counts."""
+        if self._settle_due is None:
+            return refused
+        with suppress(OSError):  # S3 may be silent about one of several
+            await self._settle_due(refused.wanted.tenant)
+        return await self._aside(lambda: self._reserved(caller, refused.wanted, refused.left))
+
+    def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
+        """The same, in this thread, which asks S3 nothing."""
+        try:
+            return self._said(caller, self._taken(caller, grant))
         except OSError:
             return STORE_UNAVAILABLE
 
-    def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
-        """The same, in this thread."""
-        try:
-            return self._taken(caller, grant)
-        except OSError:
-            return STORE_UNAVAILABLE
+    def _said(self, caller: Caller, taken: "_Held | _NoRoom | Refusal") -> Room | Refusal:
+        return _quota_exceeded(caller.policy, taken.exceeded, self._clock()) if isinstance(taken, _NoRoom) else taken
 
     def _taken(
         self, caller: Caller, grant: Grant, named: str | None = None, until: float | None = None
-    ) -> Room | Refusal:
+    ) -> "_Held | _NoRoom | Refusal":
         now = self._clock()
         rate, principal = caller.policy.rate, caller.principal
         left: Taken | None = None
@@ -138,11 +175,15 @@ class Allowance:
             bytes=grant.size,
             expires_at=over_by(grant, now) if until is None else until + MARGIN,
         )
-        outcome = self._ledger.reserve(reservation, caller.policy.quota)
+        return self._reserved(caller, reservation, left)
+
+    def _reserved(self, caller: Caller, wanted: Reservation, left: Taken | None) -> "_Held | _NoRoom":
+        began = self._clock()
+        outcome = self._ledger.reserve(wanted, caller.policy.quota)
         if isinstance(outcome, QuotaExceeded):
-            return _quota_exceeded(caller.policy, outcome, now)
+            return _NoRoom(wanted=wanted, left=left, exceeded=outcome)
         headers = _headers(caller.policy, left)
-        return _Held(reservation=reservation, headers=headers, ledger=self._ledger, aside=self._aside, began=now)
+        return _Held(reservation=wanted, headers=headers, ledger=self._ledger, aside=self._aside, began=began)
 
 
 def over_by(grant: Grant, now: float) -> float:

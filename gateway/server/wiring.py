@@ -6,7 +6,7 @@ Everything that is opened here is closed here, in the opposite order.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
 from gateway.storage.upstream import Timeouts, Upstream
+from gateway.tenants.expiry import DueSettlement
 from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sampling import UsageSampler
 from presigner.idempotency import Replays
@@ -75,12 +76,17 @@ def _sweeping(
 ) -> tuple[Coroutine[Any, Any, None], ...]:
     """The work beside answering, for ever."""
     endpoint, completer = deployment.endpoint, deployment.completer
-    objects = Objects(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
     multipart = Multipart(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
     return (
-        sweep(opened.stores.ledger, objects.size, opened.aside, clock=time.time),
+        sweep(opened.stores.ledger, _look(deployment, upstream), opened.aside, clock=time.time),
         sweep_uploads(register, multipart, sealer),
     )
+
+
+def _look(deployment: Deployment, upstream: Upstream) -> Callable[[str], Awaitable[int | None]]:
+    """A look at one object."""
+    objects = Objects(upstream=upstream, endpoint=deployment.endpoint, signer=deployment.completer, clock=time.time)
+    return objects.size
 
 
 async def _cancelled(task: asyncio.Future[None]) -> None:
@@ -121,7 +127,13 @@ def _parts(
         edge=deployment.edge(site),
         checks=_checks(deployment, opened, upstream, tenants, jwks_cache),
         draining=deployment.draining,
-        allowance=Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=time.time),
+        allowance=Allowance(
+            rates=stores.rates,
+            ledger=stores.ledger,
+            aside=aside,
+            clock=time.time,
+            settle_due=DueSettlement(stores.ledger, _look(deployment, upstream), aside, clock=time.time),
+        ),
         replays=Replays(
             store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
         ),

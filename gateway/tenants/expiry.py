@@ -4,6 +4,7 @@ Every URL that was given out ends here, and so does whatever a killed process le
 back; any number may run at once, since ending a reservation twice ends it once.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway.tenants.aside import Aside
@@ -38,6 +39,42 @@ async def settle_due(
     if silent is not None:
         raise silent
     return ended
+
+
+class DueSettlement:
+    """`settle_due` for one tenant, in its caller's time: for a request that there is no room for, although some is due.
+
+    Those who ask for the same tenant meanwhile share one look, so that refused requests can't multiply into questions
+    to S3. It lives on one event loop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        look: Callable[[str], Awaitable[int | None]],
+        aside: Aside,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self._look = look
+        self._aside = aside
+        self._clock = clock
+        self._looking: dict[str, asyncio.Task[int]] = {}
+
+    async def __call__(self, tenant: str) -> int:
+        """End the tenant's reservations that are due, some of them if they are many; how many. May raise OSError."""
+        looking = self._looking.get(tenant)
+        if looking is None:
+            work = settle_due(self._ledger, self._look, self._aside, clock=self._clock, tenant=tenant)
+            looking = self._looking[tenant] = asyncio.ensure_future(work)
+            looking.add_done_callback(lambda done: self._looked(tenant, done))
+        return await asyncio.shield(looking)  # whoever gives up takes the answer from nobody else
+
+    def _looked(self, tenant: str, done: "asyncio.Task[int]") -> None:
+        del self._looking[tenant]
+        if not done.cancelled():
+            done.exception()  # seen, also if nobody waits any more
 
 
 def _ending(ledger: Ledger, reservation: Reservation, size: int | None, began: float) -> Callable[[], object]:

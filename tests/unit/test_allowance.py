@@ -25,7 +25,8 @@ from gateway.policy.model import (
     TenantId,
 )
 from gateway.policy.problems import Code, Refusal
-from gateway.tenants.ledger import Ledger
+from gateway.tenants.expiry import DueSettlement
+from gateway.tenants.ledger import Ledger, Reservation
 from gateway.tenants.stores import Stores, open_sqlite
 
 Result = TypeVar("Result")
@@ -189,3 +190,69 @@ def test_without_a_store_a_tenant_that_has_limits_is_refused(changes: dict[str, 
 
     assert [each.code for each in outcomes if isinstance(each, Refusal)] == [Code.BACKEND_NOT_ALLOWED] * 2
     assert not any(isinstance(each, Admitted) for each in outcomes)
+
+
+def _held_until(stores: Stores, tenant: str, number: int, until: float) -> None:
+    kept = Reservation(id=f"r{number}", tenant=tenant, key=f"{tenant}/{number}", bytes=10, expires_at=until)
+    stores.ledger.reserve(kept, QuotaRule())
+
+
+def _take_with_a_look(
+    stores: Stores, who: Caller, s3: dict[str, int | None], *, times: int = 1
+) -> list[Room | Refusal]:
+    """So many takes at once; a key that is not in `s3` gets no answer, and each look is counted under "looks"."""
+
+    async def look(key: str) -> int | None:
+        s3["looks"] = (s3.get("looks") or 0) + 1
+        await asyncio.sleep(0)
+        if key not in s3:
+            raise OSError("S3 does not answer")
+        return s3[key]
+
+    async def together() -> list[Room | Refusal]:
+        due = DueSettlement(stores.ledger, look, at_once, clock=lambda: NOW)
+        asked = Allowance(rates=stores.rates, ledger=stores.ledger, aside=at_once, clock=lambda: NOW, settle_due=due)
+        return await asyncio.gather(*(asked.take(who, grant(name=f"new-{number}")) for number in range(times)))
+
+    return asyncio.run(together())
+
+
+@pytest.mark.parametrize(
+    ("until", "s3", "fits"),
+    [
+        pytest.param(NOW, {"acme/1": None}, True, id="due-and-nothing-arrived"),
+        pytest.param(NOW, {"acme/1": 3}, False, id="due-and-it-arrived"),
+        pytest.param(NOW, {}, False, id="due-and-s3-is-silent"),
+        pytest.param(NOW + 1, {"acme/1": None}, False, id="not-due"),
+    ],
+)
+def test_room_that_is_due_is_looked_for_before_a_quota_refuses(
+    stores: Stores, until: float, s3: dict[str, int | None], fits: bool
+) -> None:
+    """S3 says what became of it, and only what is not there makes room."""
+    _held_until(stores, "acme", 1, until)
+
+    (taken,) = _take_with_a_look(stores, caller(quota=QuotaRule(objects=1)), s3)
+
+    assert isinstance(taken, Refusal) is not fits
+
+
+def test_a_second_try_takes_no_second_token(stores: Stores) -> None:
+    """A rate of one token is enough for one upload, also where its room had to be looked for."""
+    _held_until(stores, "acme", 1, NOW)
+    slow = RateRule(per_second=0.001, burst=1, per="tenant")
+
+    (taken,) = _take_with_a_look(stores, caller(quota=QuotaRule(objects=1), rate=slow), {"acme/1": None})
+
+    assert not isinstance(taken, Refusal)
+
+
+def test_requests_that_are_refused_together_ask_s3_once(stores: Stores) -> None:
+    """A storm on a full tenant costs S3 no more than one request does."""
+    _held_until(stores, "acme", 1, NOW)
+    s3: dict[str, int | None] = {"acme/1": 3}
+
+    taken = _take_with_a_look(stores, caller(quota=QuotaRule(objects=1)), s3, times=20)
+
+    assert all(isinstance(each, Refusal) for each in taken)
+    assert s3["looks"] == 1
