@@ -201,10 +201,11 @@ class EmbeddedS3:
 
     def _configure(self) -> None:
         rules = bucket_cors.wanted(Cors.of(self.origins))
-        if not rules:
-            return
-        status, _ = self._ask("PUT", body=bucket_cors.document(rules), query=(("cors", ""),))
-        if status != 200:
+        if rules:
+            status, _ = self._ask("PUT", body=bucket_cors.document(rules), query=(("cors", ""),))
+        else:
+            status, _ = self._ask("DELETE", query=(("cors", ""),))
+        if status not in {200, 204}:
             raise DemoError(f"The embedded S3 refused the bucket's CORS rules with status {status}.")
 
     def _ask(
@@ -290,6 +291,9 @@ def _options(data: Path, config: Path, served: dict[str, int]) -> list[str]:
         "volume.preStopSeconds": 0,
         "filer.disableDirListing": "true",
         "filer.exposeDirectoryData": "false",
+        # SeaweedFS answers pages of any origin where a bucket has no rules of its own, unless it is told otherwise.
+        "s3.allowedOrigins": "",
+        "filer.allowedOrigins": "",
     }
     listened = {f"{name}.port": port for name, port in served.items()}
     grpc = {f"{name}.port.grpc": _grpc(port) for name, port in served.items()}

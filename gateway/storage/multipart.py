@@ -2,39 +2,28 @@
 
 Sent with the completer's identity, whose least authority is exactly these: `s3:PutObject` (create and complete),
 `s3:ListMultipartUploadParts`, `s3:AbortMultipartUpload`, `s3:ListBucketMultipartUploads`, `s3:GetObject` (HeadObject).
-S3's XML is read bounded and without a document type. Every failure is an `OSError`; what S3 itself says is `S3Error`.
+Every failure is an `OSError`; what S3 itself says is `S3Error`.
 """
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 from xml.sax.saxutils import escape
 
 from gateway.policy.model import Checksum
-from gateway.storage._canonical import encode_query
+from gateway.storage.calls import S3Calls, S3Error, document, succeeded, text
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
-from gateway.storage.upstream import Answer, Upstream, UpstreamError
+from gateway.storage.upstream import Upstream
 
-_ANSWER_LIMIT: Final = 4_194_304
-"""Bytes; a page of ListParts has at most 1,000 parts of some hundred bytes each."""
+__all__ = ["Multipart", "S3Error", "StoredHead", "UploadedPart"]
 
 _PAGES: Final = 20
 """The most pages that are followed; 10,000 parts are ten."""
 
 _PAGE: Final = "1000"
-
-
-class S3Error(OSError):
-    """S3's refusal: its status and its code (S3 API Reference, "List of error codes")."""
-
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(f"S3 answered {status} {code}")
-        self.status = status
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +49,12 @@ class Multipart:
     """Multipart uploads of one bucket; `clock` gives seconds since the epoch."""
 
     def __init__(self, *, upstream: Upstream, endpoint: Endpoint, signer: Signer, clock: Callable[[], float]) -> None:
-        self._upstream = upstream
-        self._endpoint = endpoint
-        self._signer = signer
-        self._clock = clock
+        self._calls = S3Calls(upstream=upstream, endpoint=endpoint, signer=signer, clock=clock)
 
     async def create(self, key: str, headers: Sequence[tuple[str, str]]) -> str:
         """S3's id of a new upload (CreateMultipartUpload); `headers` say type, metadata and checksum algorithm."""
-        answer = await self._call("POST", key, (("uploads", ""),), headers)
-        return _text(_document(_succeeded(answer)), "UploadId")
+        answer = await self._calls.ask("POST", key, (("uploads", ""),), headers)
+        return text(document(succeeded(answer)), "UploadId")
 
     async def parts(self, key: str, upload_id: str) -> tuple[UploadedPart, ...] | None:
         """The parts that S3 has, by number (ListParts, all pages); None where there is no such upload."""
@@ -76,14 +62,14 @@ class Multipart:
         marker = "0"
         for _ in range(_PAGES):
             query = (("max-parts", _PAGE), ("part-number-marker", marker), ("uploadId", upload_id))
-            answer = await self._call("GET", key, query)
+            answer = await self._calls.ask("GET", key, query)
             if answer.status == 404:
                 return None
-            page = _document(_succeeded(answer))
+            page = document(succeeded(answer))
             found += map(_part, page.findall("{*}Part"))
             if page.findtext("{*}IsTruncated") != "true":
                 return tuple(sorted(found, key=lambda part: part.number))
-            marker = _text(page, "NextPartNumberMarker")
+            marker = text(page, "NextPartNumberMarker")
         raise OSError("S3 lists parts without an end")
 
     async def complete(
@@ -93,73 +79,31 @@ class Multipart:
         listed = "".join(map(_listed, parts))
         namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
         body = f'<CompleteMultipartUpload xmlns="{namespace}">{listed}</CompleteMultipartUpload>'.encode()
-        answer = await self._call("POST", key, (("uploadId", upload_id),), headers, body)
-        return _text(_document(_succeeded(answer)), "ETag")
+        answer = await self._calls.ask("POST", key, (("uploadId", upload_id),), headers, body)
+        return text(document(succeeded(answer)), "ETag")
 
     async def abort(self, key: str, upload_id: str) -> None:
         """Take back what was sent (AbortMultipartUpload); an upload that is not there is aborted."""
-        answer = await self._call("DELETE", key, (("uploadId", upload_id),))
+        answer = await self._calls.ask("DELETE", key, (("uploadId", upload_id),))
         if answer.status != 404:
-            _succeeded(answer)
+            succeeded(answer)
 
     async def unfinished(self, key: str) -> tuple[tuple[str, float], ...]:
         """The ids of the uploads under exactly this key and when they began (ListMultipartUploads, one page)."""
         query = (("max-uploads", _PAGE), ("prefix", key), ("uploads", ""))
-        page = _document(_succeeded(await self._call("GET", None, query)))
+        page = document(succeeded(await self._calls.ask("GET", None, query)))
         same = (upload for upload in page.findall("{*}Upload") if upload.findtext("{*}Key") == key)
-        return tuple((_text(upload, "UploadId"), _when(_text(upload, "Initiated"))) for upload in same)
+        return tuple((text(upload, "UploadId"), _when(text(upload, "Initiated"))) for upload in same)
 
     async def look(self, key: str) -> StoredHead | None:
         """What is stored under the key (HeadObject, with its checksums); None where nothing is."""
-        headers = (("x-amz-checksum-mode", "ENABLED"),)
-        try:
-            answer = await self._upstream.head(
-                self._endpoint.url_for(key), (*headers, *self._signed("HEAD", key, (), headers).items())
-            )
-        except UpstreamError as error:
-            raise OSError(str(error)) from error
+        answer = await self._calls.head(key, (("x-amz-checksum-mode", "ENABLED"),))
         if answer.status == 404:
             return None
         if answer.status != 200:
             raise S3Error(answer.status, "")
         size = int(answer.headers["content-length"])
         return StoredHead(size=size, etag=answer.headers.get("etag", ""), headers=answer.headers)
-
-    async def _call(
-        self,
-        method: str,
-        key: str | None,
-        query: tuple[tuple[str, str], ...],
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes = b"",
-    ) -> Answer:
-        base = self._endpoint.origin + self._endpoint.bucket_path if key is None else self._endpoint.url_for(key)
-        sent = (*headers, *self._signed(method, key, query, headers, body).items(), ("content-length", str(len(body))))
-        try:
-            return await self._upstream.ask(
-                method, f"{base}?{encode_query(query)}", sent, body=body, most=_ANSWER_LIMIT
-            )
-        except UpstreamError as error:
-            raise OSError(str(error)) from error
-
-    def _signed(
-        self,
-        method: str,
-        key: str | None,
-        query: tuple[tuple[str, str], ...],
-        headers: Sequence[tuple[str, str]],
-        body: bytes = b"",
-    ) -> dict[str, str]:
-        path = self._endpoint.bucket_path if key is None else self._endpoint.path_for(key)
-        return self._signer.sign_headers(
-            method,
-            self._endpoint.host,
-            path,
-            now=self._clock(),
-            headers=tuple(headers),
-            query=query,
-            payload_hash=sha256(body).hexdigest(),
-        )
 
 
 def _listed(part: UploadedPart) -> str:
@@ -172,35 +116,10 @@ def _listed_checksum(checksum: Checksum) -> str:
     return f"<{name}>{escape(checksum.value)}</{name}>"
 
 
-def _succeeded(answer: Answer) -> Answer:
-    """The answer, unless it is an error, whatever its status; raises S3Error."""
-    is_error = answer.body.lstrip().startswith(b"<") and _document(answer).tag.rpartition("}")[2] == "Error"
-    if answer.status < 300 and not is_error:
-        return answer
-    raise S3Error(answer.status, (_document(answer).findtext("{*}Code") or "") if is_error else "")
-
-
-def _document(answer: Answer) -> ET.Element:
-    """The answer's XML; raises OSError for what is none or has a document type."""
-    if b"<!" in answer.body:
-        raise OSError("S3's answer has a document type")
-    try:
-        return ET.fromstring(answer.body)  # noqa: S314 - bounded, and without a document type there are no entities
-    except ET.ParseError as error:
-        raise OSError("S3's answer is no XML") from error
-
-
-def _text(element: ET.Element, name: str) -> str:
-    text = element.findtext(f"{{*}}{name}")
-    if not text:
-        raise OSError(f"S3's answer says no {name}")
-    return text
-
-
 def _part(element: ET.Element) -> UploadedPart:
     try:
         return UploadedPart(
-            number=int(_text(element, "PartNumber")), size=int(_text(element, "Size")), etag=_text(element, "ETag")
+            number=int(text(element, "PartNumber")), size=int(text(element, "Size")), etag=text(element, "ETag")
         )
     except ValueError as error:
         raise OSError("S3's answer has a part without numbers") from error

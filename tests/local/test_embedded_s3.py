@@ -117,6 +117,21 @@ def test_only_configured_origins_pass_a_preflight(s3: EmbeddedS3) -> None:
     assert answers["http://elsewhere.example"][0] == 403
 
 
+def test_without_origins_no_page_passes(tmp_path: Path) -> None:
+    """Rules of an earlier start are gone, and SeaweedFS's own default, any page, is not in force."""
+    with EmbeddedS3(tmp_path, origins=[ORIGIN]):
+        pass
+    with EmbeddedS3(tmp_path) as s3:
+        connection = HTTPConnection("127.0.0.1", s3.port, timeout=20)
+        asks = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT"}
+        connection.request("OPTIONS", "/demo-objects/acme/a", headers=asks)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+
+    assert response.headers.get("Access-Control-Allow-Origin") is None
+
+
 def test_one_directory_has_one_demo(s3: EmbeddedS3) -> None:
     """A second start on the same directory is refused with a sentence, and the first goes on."""
     with pytest.raises(DemoError, match="Another demo is running on"):

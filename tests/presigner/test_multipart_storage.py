@@ -8,8 +8,9 @@ from hashlib import md5
 import pytest
 
 from gateway.local.embedded_s3 import EmbeddedS3
+from gateway.storage.calls import document
 from gateway.storage.endpoint import Endpoint
-from gateway.storage.multipart import Multipart, S3Error, UploadedPart, _document
+from gateway.storage.multipart import Multipart, S3Error, UploadedPart
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Answer, Timeouts, Upstream
 
@@ -102,4 +103,4 @@ def test_what_s3_refuses_is_an_error_with_its_code(store: EmbeddedS3) -> None:
 def test_an_answer_that_is_no_plain_xml_is_refused(body: bytes) -> None:
     """Never expanded, never raised past as anything but an OSError."""
     with pytest.raises(OSError, match="S3's answer"):
-        _document(Answer(status=200, headers={}, body=body))
+        document(Answer(status=200, headers={}, body=body))
