@@ -41,6 +41,11 @@ def discovery_uri(issuer: str) -> str:
 
 def load(fetcher: Fetcher, source: JwksSource, deadline: float, clock: Callable[[], float]) -> KeySet:
     """The source's keys, fetched within `deadline` seconds, discovery included; raises this room's errors."""
+    return parse_jwks_text(load_text(fetcher, source, deadline, clock))
+
+
+def load_text(fetcher: Fetcher, source: JwksSource, deadline: float, clock: Callable[[], float]) -> bytes:
+    """The source's key set as its issuer spells it; as `load`."""
     uri = source.uri
     if uri is None and source.issuer is not None:
         started = clock()
@@ -48,7 +53,7 @@ def load(fetcher: Fetcher, source: JwksSource, deadline: float, clock: Callable[
         deadline = max(deadline - abs(clock() - started), 0.1)
     if uri is None:
         raise ParameterValidationError("jwks_uri must be provided for issuer None")
-    return parse_jwks_text(fetcher.fetch(uri, deadline))
+    return fetcher.fetch(uri, deadline)
 
 
 def discover_jwks_uri(fetcher: Fetcher, issuer: str, deadline: float) -> str:

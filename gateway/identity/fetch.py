@@ -5,7 +5,6 @@ second answer of the resolver can't lead elsewhere. One deadline covers resolvin
 and body. The environment's proxies are not read.
 """
 
-import io
 import ipaddress
 import socket
 import time
@@ -15,6 +14,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from gateway.bounded import BoundedSocket
 from gateway.identity.errors import FetchError, NonRetryableFetchError
 
 MAX_BYTES: Final = 1_048_576
@@ -108,7 +108,7 @@ class HttpsFetcher:
         host = url.netloc
         connection.settimeout(self._left(until))
         connection.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{_HEADERS}\r\n\r\n".encode("ascii"))
-        bounded = _Bounded(connection, self.max_bytes + _HEAD_ALLOWANCE, lambda: self._left(until))
+        bounded = BoundedSocket(connection, self.max_bytes + _HEAD_ALLOWANCE, lambda: self._left(until))
         response = HTTPResponse(bounded, method="GET")  # type: ignore[arg-type]
         response.begin()
         if response.status != 200:
@@ -125,34 +125,6 @@ class HttpsFetcher:
         if left <= 0:
             raise TimeoutError
         return left
-
-
-class _Bounded(io.RawIOBase):
-    """A socket as `HTTPResponse` reads it, where every read obeys the one deadline and the one limit of bytes."""
-
-    def __init__(self, connection: socket.socket, limit: int, left: Callable[[], float]) -> None:
-        super().__init__()
-        self._connection = connection
-        self._limit = limit
-        self._left = left
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """What `HTTPResponse` asks a socket for."""
-        del mode
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what has come, waiting no longer than the deadline."""
-        if self._limit <= 0:
-            raise OSError("too long")
-        self._connection.settimeout(self._left())
-        count = self._connection.recv_into(buffer)
-        self._limit -= count
-        return count
 
 
 def check_uri(uri: str, *, allow_private: bool) -> SplitResult:
