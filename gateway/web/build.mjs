@@ -2,7 +2,8 @@
 // A page is a folder src/NAME with NAME.ts (which imports its own CSS) and NAME.html.
 // Everything is written beside dist/ and moved into place at the end, so that no reader sees half a build.
 import { build } from "esbuild";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
@@ -29,12 +30,15 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
+const icon = await readFile(path.join(root, "src", "shared", "icon.svg"));
+const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8)}.svg`;
+await writeFile(path.join(made, "assets", iconName), icon);
+
 for (const page of pages) {
   const [script, output] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === `src/${page}/${page}.ts`);
-  const names = { script: path.basename(script), style: path.basename(output.cssBundle ?? "") };
+  const names = { script: path.basename(script), style: path.basename(output.cssBundle ?? ""), icon: iconName };
   const template = await readFile(path.join(root, "src", page, `${page}.html`), "utf8");
-  const html = template.replace(/\{\{(script|style)\}\}/g, (_, kind) => `/assets/${names[kind]}`);
-  await mkdir(made, { recursive: true });
+  const html = template.replace(/\{\{(script|style|icon)\}\}/g, (_, kind) => `/assets/${names[kind]}`);
   await writeFile(path.join(made, `${page}.html`), html);
 }
 for (const name of await readdir(path.join(made, "assets"))) {
