@@ -91,6 +91,12 @@ class Admission:
             return self.journal.stranger(presented)
         return self._with_policy(self._authenticator.authenticate(presented), request_id)
 
+    async def known(self, principal: Principal | Refusal, *, request_id: str) -> Caller | Refusal:
+        """The caller that a principal is who was verified before, under the policy in force now."""
+        if self._beside is not None:
+            return await self._beside(lambda: self._with_policy(principal, request_id))
+        return self._with_policy(principal, request_id)
+
     def _with_policy(self, principal: Principal | Refusal, request_id: str) -> Caller | Refusal:
         if isinstance(principal, Refusal):
             return self.journal.stranger(principal)
@@ -136,6 +142,10 @@ class Admission:
         self.journal.decided(caller, intent, refusal, refusal)
         return refusal
 
+    async def pace(self, caller: Caller) -> Refusal | None:
+        """A token of the rate for a call that goes on with what was granted before, or when there is one."""
+        return None if self._allowance is None else await self._allowance.pace(caller)
+
     async def decided(
         self,
         caller: Caller,
@@ -158,9 +168,12 @@ class Admission:
 
 
 def _admitted(ruling: Grant | Refusal, room: Room | Refusal) -> Admitted | Refusal:
+    """The grant within its room, which may hold fewer bytes than the most that was granted."""
     if isinstance(ruling, Refusal):
         return ruling
-    return room if isinstance(room, Refusal) else Admitted(grant=ruling, room=room)
+    if isinstance(room, Refusal):
+        return room
+    return Admitted(grant=ruling if room.bytes is None else ruling.within(room.bytes), room=room)
 
 
 def _unheld(policy: Policy) -> Refusal | Room:

@@ -9,11 +9,11 @@ import math
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.policy.grant import Grant
-from gateway.policy.model import Backend, Policy, Principal
+from gateway.policy.model import Backend, Policy, Principal, QuotaRule
 from gateway.policy.problems import Code, Refusal
 from gateway.tenants.aside import Aside
 from gateway.tenants.ledger import Ledger, QuotaExceeded, Reservation, StoredObject
@@ -21,6 +21,9 @@ from gateway.tenants.rate import RateBuckets, Taken, TryLater, bucket_of
 
 SLOWEST: Final = 16_384
 """Bytes a second that a transfer is taken to make at least: how long one that began in time may still be under way."""
+
+_TRIES: Final = 3
+"""How often what is left of a quota is asked for, while others take of it."""
 
 MARGIN: Final = 900.0
 """Seconds that are added, for connections that stall and clocks that differ."""
@@ -53,6 +56,11 @@ class Room(Protocol):
         ...
 
     @property
+    def bytes(self) -> int | None:
+        """How many are reserved, which may be fewer than the most that was granted; None where nobody counts."""
+        ...
+
+    @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The `RateLimit` headers of the answer (draft-ietf-httpapi-ratelimit-headers)."""
         ...
@@ -70,6 +78,7 @@ class _NoRoomNeeded:
     """For tenants whose usage nobody counts here."""
 
     id = None
+    bytes = None
     headers = ()
 
     async def stored(self) -> None:
@@ -87,10 +96,18 @@ SettleDue = Callable[[str], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A reservation that is wanted whole, or of as many bytes as are left but not fewer than `least`."""
+
+    reservation: Reservation
+    least: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _NoRoom:
     """A reservation that did not fit, after the rate had given its token."""
 
-    wanted: Reservation
+    wanted: _Wanted
     left: Taken | None
     exceeded: QuotaExceeded
 
@@ -127,8 +144,9 @@ class Allowance:
     ) -> Room | Refusal:
         """A token and room for the grant, or which of the two there is not.
 
-        `reservation` names the room (else a fresh id does), `until` is when the upload ends, where that is not said by
-        the grant (seconds since the epoch).
+        Where the grant's size is a range, what is left of a quota will do if it is in that range. `reservation` names
+        the room (else a fresh id does), `until` is when the upload ends, where that is not said by the grant (seconds
+        since the epoch).
         """
         try:
             taken = await self._aside(lambda: self._taken(caller, grant, reservation, until))
@@ -143,7 +161,7 @@ class Allowance:
         if self._settle_due is None:
             return refused
         with suppress(OSError):  # S3 may be silent about one of several
-            await self._settle_due(refused.wanted.tenant)
+            await self._settle_due(refused.wanted.reservation.tenant)
         return await self._aside(lambda: self._reserved(caller, refused.wanted, refused.left))
 
     def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
@@ -156,18 +174,21 @@ class Allowance:
     def _said(self, caller: Caller, taken: "_Held | _NoRoom | Refusal") -> Room | Refusal:
         return _quota_exceeded(caller.policy, taken.exceeded, self._clock()) if isinstance(taken, _NoRoom) else taken
 
+    async def pace(self, caller: Caller) -> Refusal | None:
+        """A token of the rate alone, for a call that stores nothing of its own."""
+        try:
+            paced = await self._aside(lambda: self._paced(caller, self._clock()))
+        except OSError:
+            return STORE_UNAVAILABLE
+        return paced if isinstance(paced, Refusal) else None
+
     def _taken(
         self, caller: Caller, grant: Grant, named: str | None = None, until: float | None = None
     ) -> "_Held | _NoRoom | Refusal":
         now = self._clock()
-        rate, principal = caller.policy.rate, caller.principal
-        left: Taken | None = None
-        if rate is not None:
-            bucket = bucket_of(rate, grant.tenant, principal.issuer, principal.subject)
-            taken = self._rates.take(bucket, rate, now)
-            if isinstance(taken, TryLater):
-                return _rate_limited(taken)
-            left = taken
+        left = self._paced(caller, now)
+        if isinstance(left, Refusal):
+            return left
         reservation = Reservation(
             id=named or self._new_id(),
             tenant=grant.tenant,
@@ -175,15 +196,38 @@ class Allowance:
             bytes=grant.size,
             expires_at=over_by(grant, now) if until is None else until + MARGIN,
         )
-        return self._reserved(caller, reservation, left)
+        return self._reserved(caller, _Wanted(reservation=reservation, least=max(1, grant.least)), left)
 
-    def _reserved(self, caller: Caller, wanted: Reservation, left: Taken | None) -> "_Held | _NoRoom":
+    def _paced(self, caller: Caller, now: float) -> Taken | Refusal | None:
+        """A token, or when there is one; None where the tenant has no rate."""
+        rate, principal = caller.policy.rate, caller.principal
+        if rate is None:
+            return None
+        bucket = bucket_of(rate, caller.policy.tenant, principal.issuer, principal.subject)
+        taken = self._rates.take(bucket, rate, now)
+        return _rate_limited(taken) if isinstance(taken, TryLater) else taken
+
+    def _reserved(self, caller: Caller, wanted: _Wanted, left: Taken | None) -> "_Held | _NoRoom":
         began = self._clock()
-        outcome = self._ledger.reserve(wanted, caller.policy.quota)
-        if isinstance(outcome, QuotaExceeded):
-            return _NoRoom(wanted=wanted, left=left, exceeded=outcome)
+        kept = self._kept(wanted, caller.policy.quota, _TRIES)
+        if isinstance(kept, QuotaExceeded):
+            return _NoRoom(wanted=wanted, left=left, exceeded=kept)
         headers = _headers(caller.policy, left)
-        return _Held(reservation=wanted, headers=headers, ledger=self._ledger, aside=self._aside, began=began)
+        return _Held(reservation=kept, headers=headers, ledger=self._ledger, aside=self._aside, began=began)
+
+    def _kept(self, wanted: _Wanted, quota: QuotaRule, tries: int) -> Reservation | QuotaExceeded:
+        """The reservation that there is room for: of the whole, or of what is left if that is enough.
+
+        What is left was said with the refusal, so asking again for exactly that is refused only if others took of it.
+        """
+        reservation = wanted.reservation
+        outcome = self._ledger.reserve(reservation, quota)
+        if not isinstance(outcome, QuotaExceeded):
+            return reservation
+        rest = 0 if quota.bytes is None else quota.bytes - outcome.usage.bytes - outcome.usage.reserved_bytes
+        if not tries or outcome.what != "bytes" or not wanted.least <= rest < reservation.bytes:
+            return outcome
+        return self._kept(replace(wanted, reservation=replace(reservation, bytes=rest)), quota, tries - 1)
 
 
 def over_by(grant: Grant, now: float) -> float:
@@ -205,6 +249,10 @@ class _Held:
     @property
     def id(self) -> str:
         return self.reservation.id
+
+    @property
+    def bytes(self) -> int:
+        return self.reservation.bytes
 
     async def stored(self) -> None:
         kept = self.reservation

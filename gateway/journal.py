@@ -138,6 +138,10 @@ class _Watched:
         return self._room.id
 
     @property
+    def bytes(self) -> int | None:
+        return self._room.bytes
+
+    @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         return self._room.headers
 

@@ -3,6 +3,7 @@
 Decided from the sealed id, the caller and the clock alone; S3 is not asked, and all of these look the same.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.allowance import Caller
@@ -30,10 +31,11 @@ _ANYTHING: Final = Intent(
 )
 
 
-def permitted(caller: Caller) -> Refusal | None:
-    """The first rule about the caller alone that objects; the same rules as for a new upload."""
+def permitted(caller: Caller, client: str | None = None) -> Refusal | None:
+    """The first rule about the caller alone, or this kind of client, that objects; the rules of a new upload."""
+    intent = _ANYTHING if client is None else replace(_ANYTHING, client=client)
     for rule in RULES:
-        if rule.name in _ABOUT_THE_CALLER and (refusal := rule.check(caller.principal, caller.policy, _ANYTHING)):
+        if rule.name in _ABOUT_THE_CALLER and (refusal := rule.check(caller.principal, caller.policy, intent)):
             return refusal
     return None
 

@@ -44,6 +44,13 @@ class CompleteRequest(BaseModel):
     checksum: WholeChecksum | None = None
 
 
+class TicketBody(BaseModel):
+    """A credential for a path, and when it ends."""
+
+    ticket: str
+    expires_at: str
+
+
 class PartsBody(BaseModel):
     """Fresh URLs."""
 

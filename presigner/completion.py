@@ -96,7 +96,7 @@ class Completer:
         if not fits(upload, stored, whole):
             return _NOT_AS_PLANNED
         if self.register is not None:
-            await self.register.completed(upload, sealed, began=began)
+            await self.register.completed(upload, sealed, stored.size, began=began)
         return _answer(upload, sealed, stored, whole)
 
     async def _aborted(self, register: Register, upload: Upload) -> bool:
@@ -118,7 +118,7 @@ class Completer:
             return None if await self.storage.parts(upload.key, upload.upload_id) is None else refusal
         parts = _with_checksums(upload, parts, claimed)
         try:
-            await self.storage.complete(upload.key, upload.upload_id, parts, _conditions(upload, whole))
+            await self.storage.complete(upload.key, upload.upload_id, parts, _conditions(upload, parts, whole))
         except S3Error as error:
             if error.code in _GONE and await self.storage.parts(upload.key, upload.upload_id) is None:
                 return None
@@ -157,6 +157,8 @@ def _part_faults(upload: Upload, body: CompleteRequest) -> list[Fault]:
 
 def missing(upload: Upload, parts: tuple[UploadedPart, ...]) -> Refusal | None:
     """What S3 has not of the plan, or has besides: every part once, with its exact length."""
+    if upload.free:
+        return _out_of_bounds(upload, parts)
     there = {part.number: part.size for part in parts}
     for number, length in upload.parts.lengths():
         if there.get(number) != length:
@@ -167,6 +169,25 @@ def missing(upload: Upload, parts: tuple[UploadedPart, ...]) -> Refusal | None:
     if len(there) != upload.parts.count:
         return Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 has parts that were not planned; begin anew.")
     return None
+
+
+def _out_of_bounds(upload: Upload, parts: tuple[UploadedPart, ...]) -> Refusal | None:
+    """Why the parts, which the client cut as it liked, are together no object that was granted."""
+    if not parts:
+        return Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 has no part of this upload yet.")
+    held = sum(part.size for part in parts)
+    if held > upload.size:
+        return too_large(upload, held)
+    if held < upload.least:
+        detail = f"The parts have {held} bytes together; the tenant wants at least {upload.least}."
+        return Refusal(code=Code.SIZE_BELOW_MINIMUM, detail=detail, limit=upload.least)
+    return None
+
+
+def too_large(upload: Upload, held: int) -> Refusal:
+    """S3 holds more of the upload than there was room for."""
+    detail = f"The parts have {held} bytes together; this upload may have at most {upload.size}."
+    return Refusal(code=Code.SIZE_EXCEEDS_LIMIT, detail=detail, limit=upload.size)
 
 
 def _claimed_wrongly(parts: tuple[UploadedPart, ...], claimed: list[CompletedPart] | None) -> Refusal | None:
@@ -194,20 +215,27 @@ def bare(etag: str) -> str:
     return etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
 
 
-def _conditions(upload: Upload, whole: Checksum | None) -> tuple[tuple[str, str], ...]:
+def _conditions(upload: Upload, parts: tuple[UploadedPart, ...], whole: Checksum | None) -> tuple[tuple[str, str], ...]:
     """What S3 itself is to verify at complete: nothing is there yet, the size, and the checksum over all parts."""
     create_only = (("if-none-match", "*"),) if upload.create_only else ()
     checksum = () if whole is None else ((whole.header, whole.value), ("x-amz-checksum-type", "FULL_OBJECT"))
-    return (*create_only, ("x-amz-mp-object-size", str(upload.size)), *checksum)
+    return (*create_only, ("x-amz-mp-object-size", str(sum(part.size for part in parts))), *checksum)
 
 
 def fits(upload: Upload, stored: StoredHead, whole: Checksum | None) -> bool:
     """Whether an object is the planned one, as far as S3 can say: size, type, metadata, headers, checksum, parts."""
-    if stored.size != upload.size or stored_look(stored.headers, like=upload.look) != upload.look:
+    if not upload.least <= stored.size <= upload.size or stored_look(stored.headers, like=upload.look) != upload.look:
         return False
-    if upload.strategy is Strategy.MULTIPART and not bare(stored.etag).endswith(f"-{upload.parts.count}"):
+    if upload.strategy is Strategy.MULTIPART and not _cut_like(upload, stored.etag):
         return False
     return whole is None or _has(stored, whole)
+
+
+def _cut_like(upload: Upload, etag: str) -> bool:
+    """Whether the object was made of as many parts as the upload may have, which its ETag says behind a dash."""
+    count = bare(etag).rpartition("-")[2] if "-" in etag else ""
+    least = 1 if upload.free else upload.parts.count
+    return count.isascii() and count.isdigit() and least <= int(count) <= upload.last_part
 
 
 def _has(stored: StoredHead, whole: Checksum) -> bool:

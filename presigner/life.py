@@ -8,11 +8,11 @@ from gateway.allowance import STORE_UNAVAILABLE, Caller
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm
 from gateway.policy.problems import Fault, Refusal
-from gateway.storage.multipart import Multipart
+from gateway.storage.multipart import Multipart, UploadedPart
 from gateway.tenants.errors import CursorError
 from presigner.access import NOT_FOUND, may_see
 from presigner.bodies import PartsRequest
-from presigner.completion import fits
+from presigner.completion import fits, too_large
 from presigner.plans import rfc3339
 from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.redirect import NO_CREDENTIALS
@@ -23,6 +23,19 @@ from presigner.upload import Strategy, Upload, owner
 
 _ABORTS: Final = 5
 """How often an abort is repeated: parts that were under way may arrive after one (S3 API, AbortMultipartUpload)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedParts:
+    """Parts with their URLs, which live for `lifetime` seconds, until `expires` (seconds since the epoch)."""
+
+    parts: list[dict[str, Any]]
+    lifetime: int
+    expires: int
+
+    def body(self) -> dict[str, Any]:
+        """The answer of the upload API."""
+        return {"parts": self.parts, "expires_at": rfc3339(self.expires)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +84,7 @@ class Life:
             "id": sealed,
             "name": upload.name,
             "strategy": upload.strategy.value,
-            "size": upload.size,
+            "size": upload.size if upload.exact else None,
             "state": state,
             "created_at": rfc3339(upload.created),
             "expires_at": rfc3339(upload.ends),
@@ -91,6 +104,15 @@ class Life:
         stored = await self.storage.look(upload.key)
         return (COMPLETED if stored is not None and fits(upload, stored, upload.declared) else ABORTED), []
 
+    async def parts(self, upload: Upload) -> tuple[UploadedPart, ...] | Refusal:
+        """What S3 has of an open upload in parts."""
+        try:
+            over = await self._recorded(upload) in {COMPLETED, ABORTED}
+            parts = None if over else await self.storage.parts(upload.key, upload.upload_id)
+        except OSError:
+            return STORAGE_UNAVAILABLE
+        return NOT_FOUND if parts is None else parts
+
     async def _recorded(self, upload: Upload) -> str | None:
         """The state in the list; none where there is no list, or it can't be asked."""
         try:
@@ -98,8 +120,8 @@ class Life:
         except OSError:
             return None
 
-    async def urls(self, upload: Upload, caller: Caller, body: PartsRequest) -> dict[str, Any] | Refusal:
-        """Fresh URLs of the parts asked for; S3 is not asked."""
+    async def urls(self, upload: Upload, caller: Caller, body: PartsRequest) -> SignedParts | Refusal:
+        """Fresh URLs of the parts asked for; S3 is asked only where it alone knows how much there is already."""
         if upload.strategy is not Strategy.MULTIPART:
             return invalid_body(Fault("/numbers", f"An upload of the strategy {upload.strategy} has no parts."))
         if await self._recorded(upload) in {COMPLETED, ABORTED}:
@@ -107,12 +129,23 @@ class Life:
         checksums = {number: body.checksums[str(number)] for number in body.numbers if str(number) in body.checksums}
         if found := _part_faults(upload, body, checksums):
             return invalid_body(*found)
+        if upload.free and (refusal := await self._full(upload, frozenset(body.numbers))):
+            return refusal
         now = self.clock()
         lifetime = self.signer.lifetime(min(caller.policy.url_lifetime, upload.ends - int(now)), now)
         if lifetime < 1:
             return NO_CREDENTIALS
         parts = await self.signer.parts(upload, body.numbers, lifetime=lifetime, now=now, checksums=checksums)
-        return {"parts": parts, "expires_at": rfc3339(int(now) + lifetime)}
+        return SignedParts(parts=parts, lifetime=lifetime, expires=int(now) + lifetime)
+
+    async def _full(self, upload: Upload, numbers: frozenset[int]) -> Refusal | None:
+        """Whether S3 holds all that the upload may have without the parts of these numbers, so that any is too much."""
+        parts = await self.parts(upload)
+        if isinstance(parts, Refusal):
+            return parts
+        held = sum(part.size for part in parts)
+        beside = sum(part.size for part in parts if part.number not in numbers)
+        return too_large(upload, held) if beside >= upload.size else None
 
     async def abort(self, upload: Upload, sealed: str) -> Refusal | None:
         """Give the upload up: S3 has nothing of it then. What is completed stays as it is.
@@ -150,7 +183,7 @@ async def taken_back(storage: Multipart, upload: Upload) -> bool:
 
 
 def _part_faults(upload: Upload, body: PartsRequest, checksums: dict[int, str]) -> list[Fault]:
-    count, algorithm = upload.parts.count, Algorithm(upload.algorithm)
+    count, algorithm = upload.last_part, Algorithm(upload.algorithm)
     found = [
         Fault(f"/numbers/{at}", f"The parts of this upload are 1 to {count}.")
         for at, number in enumerate(body.numbers)

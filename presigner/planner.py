@@ -17,7 +17,7 @@ from gateway.policy.model import Algorithm
 from gateway.policy.problems import Fault, Refusal
 from gateway.storage.multipart import Multipart
 from presigner.parts import cut
-from presigner.plans import PARTS_CARRIAGE, PLAN_CARRIAGE, CreateUpload, chosen, intent, plan_body, signed_headers
+from presigner.plans import Wanted, plan_body, signed_headers
 from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.redirect import NO_CREDENTIALS, Presigner
 from presigner.register import CREATING, OPEN, Register
@@ -27,6 +27,9 @@ from presigner.upload import Strategy, Upload, granted_look, owner_of
 
 SIGNED_AT: Final = "signed_at"
 """A member of a remembered answer that no client sees: the second as of which its parts are signed."""
+
+LIFETIME: Final = "lifetime"
+"""Another one: the seconds that these signatures live."""
 
 DEFAULT_WHOLE: Final = Algorithm.CRC64NVME
 """What S3 computes itself where none is declared (S3 User Guide, "Checking object integrity")."""
@@ -48,44 +51,36 @@ class Planner:
     clock: Callable[[], float]
     new_id: Callable[[], str]
 
-    async def plan(self, caller: Caller, body: CreateUpload) -> dict[str, Any] | Refusal:
-        """The plan for a body that is well formed, its parts not listed; or why there is none, with its room back."""
-        strategy = chosen(body, caller.policy)
-        if strategy is Strategy.MULTIPART and self.storage is None:
+    async def plan(self, caller: Caller, wanted: Wanted) -> dict[str, Any] | Refusal:
+        """The plan for what is well formed, its parts not listed; or why there is none, with its room back."""
+        if wanted.strategy is Strategy.MULTIPART and self.storage is None:
             return invalid_body(Fault("/strategy", "This gateway plans no multipart uploads; say put."))
         identifier, now = self.new_id(), self.clock()
-        until = now + caller.policy.multipart.max_age if strategy is Strategy.MULTIPART else None
-        admitted = await self.admission.decided(
-            _relaxed(caller, strategy),
-            intent(body, self.admission.minted(), _CARRIAGES.get(strategy, PLAN_CARRIAGE)),
-            action=PLAN,
-            reservation=identifier,
-            until=until,
-        )
+        until = now + caller.policy.multipart.max_age if wanted.strategy is Strategy.MULTIPART else None
+        admitted = await self.admission.decided(caller, wanted.intent, action=PLAN, reservation=identifier, until=until)
         if isinstance(admitted, Refusal):
             return admitted
-        upload = _begun(identifier, strategy, admitted.grant, body, caller, now=now)
-        plan = await self._begin(upload, admitted.grant, now)
+        upload = _begun(identifier, admitted.grant, wanted, caller, now=now)
+        plan = await self._begin(upload, admitted.grant, now, listed=wanted.listed)
         if isinstance(plan, Refusal):
             await admitted.room.released(plan.code)
         return plan
 
     async def whole(self, plan: dict[str, Any]) -> dict[str, Any]:
         """The answer that a client gets: with every part, signed as of when the plan was made, so always the same."""
-        now = plan.pop(SIGNED_AT)
+        now, lifetime = plan.pop(SIGNED_AT), plan.pop(LIFETIME, 0)
         upload = Upload.opened(plan["id"], self.sealer)
         if upload is None or upload.strategy is not Strategy.MULTIPART:
             return plan
-        lifetime = plan.pop("lifetime")
         numbers = range(1, upload.parts.count + 1)
         parts = await self.signer.parts(upload, numbers, lifetime=lifetime, now=now, checksums={})
         return {**plan, "parts": parts}
 
-    async def _begin(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
+    async def _begin(self, upload: Upload, grant: Grant, now: float, *, listed: bool) -> dict[str, Any] | Refusal:
         if upload.strategy is Strategy.MULTIPART:
             return await self._parts_plan(upload, grant, now)
         plan = self._single_plan(upload, grant, now)
-        if not isinstance(plan, Refusal) and self.register is not None:
+        if listed and not isinstance(plan, Refusal) and self.register is not None:
             try:
                 await self.register.record(upload, plan["id"], OPEN)
             except OSError:
@@ -100,13 +95,13 @@ class Planner:
                 return signed
             url, expires = signed
             plan = plan_body(upload, sealed, expires=expires, url=url, headers=signed_headers(grant))
-            return {**plan, SIGNED_AT: now}
+            return {**plan, SIGNED_AT: now, LIFETIME: int(expires) - int(now)}
         lifetime = self.signer.lifetime(grant.url_lifetime, now)
         if lifetime < 1:
             return NO_CREDENTIALS
         url, fields = self.signer.form(grant, lifetime=lifetime, now=now)
         plan = plan_body(upload, sealed, expires=int(now) + lifetime, method="POST", url=url, fields=fields)
-        return {**plan, SIGNED_AT: now}
+        return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
 
     async def _parts_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
         lifetime = self.signer.lifetime(min(grant.url_lifetime, upload.ends - int(now)), now)
@@ -115,9 +110,9 @@ class Planner:
         created = await self._created(upload, grant)
         if isinstance(created, Refusal):
             return created
-        cutting = {"part_size": upload.part_size, "part_count": upload.parts.count}
+        cutting = {} if upload.free else {"part_size": upload.part_size, "part_count": upload.parts.count}
         plan = plan_body(created[0], created[1], expires=int(now) + lifetime, **cutting)
-        return {**plan, SIGNED_AT: now, "lifetime": lifetime}
+        return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
 
     async def _created(self, upload: Upload, grant: Grant) -> tuple[Upload, str] | Refusal:
         """The upload with S3's id, and the sealed id of it.
@@ -154,38 +149,26 @@ class Planner:
         return sealed
 
 
-_CARRIAGES: Final = {Strategy.MULTIPART: PARTS_CARRIAGE}
-
-
-def _relaxed(caller: Caller, strategy: Strategy) -> Caller:
-    """The checksum of a multipart upload, where one is required, is asked for at complete."""
-    if strategy is not Strategy.MULTIPART:
-        return caller
-    return replace(caller, policy=replace(caller.policy, checksum="optional"))
-
-
-def _begun(
-    identifier: str, strategy: Strategy, grant: Grant, body: CreateUpload, caller: Caller, *, now: float
-) -> Upload:
-    parted = strategy is Strategy.MULTIPART
-    rule = caller.policy.multipart
-    algorithm = None if body.checksum is None else Algorithm(body.checksum.algorithm)
+def _begun(identifier: str, grant: Grant, wanted: Wanted, caller: Caller, *, now: float) -> Upload:
+    parted = wanted.strategy is Strategy.MULTIPART
+    cutting = parted and wanted.part_size is not None
     return Upload(
         id=identifier,
-        strategy=strategy,
+        strategy=wanted.strategy,
         tenant=grant.tenant,
         owner=owner_of(grant.issuer, grant.subject),
         key=grant.key,
         name=grant.name,
+        least=grant.least,
         size=grant.size,
-        part_size=cut(grant.size, body.part_size or rule.part_size).part_size if parted else 0,
+        part_size=cut(grant.size, wanted.part_size or 0).part_size if cutting else 0,
         upload_id="",
-        algorithm=algorithm or (DEFAULT_WHOLE if parted else ""),
+        algorithm=wanted.algorithm or (DEFAULT_WHOLE if parted else ""),
         checksum="" if grant.checksum is None else grant.checksum.value,
         create_only=grant.create_only,
         look=granted_look(grant),
         created=int(now),
-        ends=int(now + rule.max_age if parted else over_by(grant, now)),
+        ends=int(now + caller.policy.multipart.max_age if parted else over_by(grant, now)),
     )
 
 

@@ -3,6 +3,7 @@
 A request's JSON becomes an intent for the same policy as a PUT, and a grant becomes the plan the client carries out.
 """
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.header import Header
 from typing import Any, Final, Literal
@@ -76,10 +77,35 @@ class PlanBody(BaseModel):
 
 
 PLAN_CARRIAGE: Final = Carriage(backend=Backend.PRESIGNED)
-PARTS_CARRIAGE: Final = Carriage(backend=Backend.PRESIGNED, max_size=OBJECT_LIMIT)
+PARTS_CARRIAGE: Final = Carriage(backend=Backend.PRESIGNED, max_size=OBJECT_LIMIT, checksum_later=True)
 
 WHOLE: Final = frozenset({Algorithm.CRC32, Algorithm.CRC32C, Algorithm.CRC64NVME})
 """The checksums that S3 verifies over all parts (S3 User Guide, "Checking object integrity": full object)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a client asks for, in whatever words: the intent, and how the bytes are to be sent.
+
+    `part_size` (bytes) is a wish, None where the client cuts the parts itself; `algorithm` is that of a checksum whose
+    value may come later. What is not `listed` can't be found again, because its client never asks for it.
+    """
+
+    intent: Intent
+    strategy: Strategy
+    part_size: int | None = None
+    algorithm: Algorithm | None = None
+    listed: bool = True
+
+
+def carriage_of(strategy: Strategy) -> Carriage:
+    """The way that an upload of this strategy takes."""
+    return PARTS_CARRIAGE if strategy is Strategy.MULTIPART else PLAN_CARRIAGE
+
+
+def may_be_form(policy: Policy) -> bool:
+    """Whether a form can do what the tenant demands: it can't create only, so no key may be there before."""
+    return policy.overwrite or "{uuid}" in policy.key
 
 
 def chosen(body: CreateUpload, policy: Policy) -> Strategy:
@@ -102,9 +128,9 @@ def faults(body: CreateUpload, policy: Policy) -> tuple[Fault, ...]:
     found += [
         Fault(f"/metadata/{key.replace('~', '~0').replace('/', '~1')}", "A metadata key is a lower-case token.")
         for key in body.metadata
-        if not key or not set(key) <= _KEY_CHARACTERS
+        if not is_metadata_key(key)
     ]
-    if body.content_type is not None and not _is_header_value(body.content_type):
+    if body.content_type is not None and not is_header_value(body.content_type):
         found.append(Fault("/content_type", "A media type is printable ASCII."))
     found += [
         Fault(f"/metadata/{key}", "A metadata value has no control characters and no space at its ends.")
@@ -118,7 +144,7 @@ def _strategy_faults(body: CreateUpload, policy: Policy) -> list[Fault]:
     """What the strategy can't do of what is asked."""
     strategy, found = chosen(body, policy), []
     algorithm = None if body.checksum is None else Algorithm(body.checksum.algorithm)
-    if strategy is Strategy.POST and "{uuid}" not in policy.key and (not policy.overwrite or body.overwrite is False):
+    if strategy is Strategy.POST and not may_be_form(replace(policy, overwrite=_may_overwrite(body, policy))):
         found.append(Fault("/strategy", "A form can't create only, which is asked for here: say put or multipart."))
     if strategy is Strategy.POST and algorithm is Algorithm.MD5:
         found.append(Fault("/checksum/algorithm", "A form carries no MD5; give another checksum, or say put."))
@@ -130,15 +156,36 @@ def _strategy_faults(body: CreateUpload, policy: Policy) -> list[Fault]:
     return found
 
 
-def _is_header_value(text: str) -> bool:
+def _may_overwrite(body: CreateUpload, policy: Policy) -> bool:
+    return policy.overwrite and body.overwrite is not False
+
+
+def is_header_value(text: str) -> bool:
+    """Whether a text can stand in a header as it is."""
     return text.isascii() and text.isprintable() and text == text.strip()
 
 
 _KEY_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
-def intent(body: CreateUpload, minted: Minted, carriage: Carriage = PLAN_CARRIAGE) -> Intent:
-    """What the body asks for, as the policy sees it."""
+def is_metadata_key(text: str) -> bool:
+    """Whether a text can be a metadata key: a lower-case token."""
+    return text != "" and set(text) <= _KEY_CHARACTERS
+
+
+def wanted(body: CreateUpload, policy: Policy, minted: Minted) -> Wanted:
+    """What the body asks for."""
+    strategy = chosen(body, policy)
+    return Wanted(
+        intent=_intent(body, minted, carriage_of(strategy)),
+        strategy=strategy,
+        part_size=body.part_size or policy.multipart.part_size,
+        algorithm=None if body.checksum is None else Algorithm(body.checksum.algorithm),
+    )
+
+
+def _intent(body: CreateUpload, minted: Minted, carriage: Carriage) -> Intent:
+    """The same as the policy sees it."""
     given = body.checksum
     checksum = None if given is None or given.value is None else Checksum(Algorithm(given.algorithm), given.value)
     return Intent(

@@ -44,7 +44,7 @@ class Register:
             name=upload.name,
             key=upload.key,
             strategy=upload.strategy,
-            size=upload.size,
+            size=upload.size if upload.exact else None,
             state=state,
             created_at=upload.created,
             expires_at=upload.ends,
@@ -62,9 +62,9 @@ class Register:
             lambda: self.uploads.list(tenant, owner=owner, now=self.clock(), limit=limit, cursor=cursor)
         )
 
-    async def completed(self, upload: Upload, sealed: str, *, began: float) -> None:
-        """The object is there, as a look at S3 that began then has found."""
-        await self.ended(upload, upload.size, began=began)
+    async def completed(self, upload: Upload, sealed: str, size: int, *, began: float) -> None:
+        """The object is there, of `size` bytes, as a look at S3 that began then has found."""
+        await self.ended(upload, size, began=began)
         with contextlib.suppress(OSError):
             await self.record(upload, sealed, COMPLETED)
 

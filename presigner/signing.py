@@ -41,15 +41,16 @@ class PlanSigner:
         return listed
 
     def _part(self, upload: Upload, number: int, checksum: str | None, lifetime: int, now: float) -> dict[str, Any]:
-        length = upload.parts.length(number)
+        length = None if upload.free else upload.parts.length(number)
         headers = {} if checksum is None else {f"x-amz-checksum-{upload.algorithm}": checksum}
+        bound = () if length is None else (("content-length", str(length)),)
         url = self._signer.presign(
             "PUT",
             self._endpoint.origin,
             self._endpoint.path_for(upload.key),
             expires=lifetime,
             now=now,
-            headers=(("content-length", str(length)), *headers.items()),
+            headers=(*bound, *headers.items()),
             query=(("partNumber", str(number)), ("uploadId", upload.upload_id)),
         )
         return {"number": number, "size": length, "url": url, "headers": headers}
@@ -57,7 +58,8 @@ class PlanSigner:
     def form(self, grant: Grant, *, lifetime: int, now: float) -> tuple[str, dict[str, str]]:
         """Where to post, and the fields that go before `file` (S3 API Reference, "POST policy").
 
-        The key, type and every other field are exact; `content-length-range` is the one size that was declared.
+        The key, type and every other field are exact; `content-length-range` is the one size that was declared, or
+        the bounds of one that was not.
         """
         own = {"key": grant.key, "success_action_status": "201"}
         if grant.content_type is not None:
@@ -66,6 +68,6 @@ class PlanSigner:
             own[grant.checksum.header] = grant.checksum.value
         own |= {METADATA_PREFIX + key: value for key, value in grant.metadata}
         conditions: list[PostCondition] = [{name: value} for name, value in own.items()]
-        conditions += [{"bucket": self._endpoint.bucket}, ["content-length-range", grant.size, grant.size]]
+        conditions += [{"bucket": self._endpoint.bucket}, ["content-length-range", grant.least, grant.size]]
         signature = self._signer.sign_post_policy(conditions, expiration=now + lifetime, now=now)
         return self._endpoint.origin + self._endpoint.bucket_path, {**own, **signature}

@@ -15,7 +15,7 @@ from typing import Final, Self
 from gateway.policy.grant import Grant
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm, Checksum, Principal
-from presigner.parts import Parts
+from presigner.parts import MOST_PARTS, Parts
 from presigner.sealing import Sealer
 
 PURPOSE: Final = "upload"
@@ -23,7 +23,7 @@ PURPOSE: Final = "upload"
 LONGEST_ID: Final = 2048
 """Characters (contract, section 2)."""
 
-_VERSION: Final = "2"
+_VERSION: Final = "3"
 
 _STORED_HEADERS: Final = (
     "cache-control",
@@ -47,8 +47,9 @@ class Strategy(StrEnum):
 class Upload:
     """One upload that was planned.
 
-    `id` names its row and its reservation; `owner` is a digest of issuer and subject. `part_size` is 0 but for
-    multipart, `upload_id` is S3's and empty until S3 gave one. `algorithm` and `checksum` are empty where none was
+    `id` names its row and its reservation; `owner` is a digest of issuer and subject. `size` is exact unless `least` is
+    lower: then the two are the bounds. `part_size` is 0 for what has no parts, and for parts that the client cuts as
+    it likes; `upload_id` is S3's and empty until S3 gave one. `algorithm` and `checksum` are empty where none was
     declared. `look` is a digest of type, metadata and stored headers. `created` and `ends` are seconds since the epoch.
     """
 
@@ -58,6 +59,7 @@ class Upload:
     owner: str
     key: str
     name: str
+    least: int
     size: int
     part_size: int
     upload_id: str
@@ -69,8 +71,23 @@ class Upload:
     ends: int
 
     @property
+    def exact(self) -> bool:
+        """Whether the size was said when the upload began."""
+        return self.least == self.size
+
+    @property
+    def free(self) -> bool:
+        """Whether it is the client that cuts the parts, within S3's limits."""
+        return self.strategy is Strategy.MULTIPART and self.part_size == 0
+
+    @property
+    def last_part(self) -> int:
+        """The highest number that a part may have."""
+        return MOST_PARTS if self.free else self.parts.count
+
+    @property
     def parts(self) -> Parts:
-        """How a multipart upload is cut."""
+        """How a multipart upload is cut that the client does not cut."""
         return Parts(size=self.size, part_size=self.part_size)
 
     @property
@@ -102,6 +119,7 @@ class Upload:
             owner=said["owner"],
             key=said["key"],
             name=_unpacked_name(said["name"], said["key"]),
+            least=int(said["least"]),
             size=int(said["size"]),
             part_size=int(said["part_size"]),
             upload_id=said["upload_id"],

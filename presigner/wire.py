@@ -27,7 +27,7 @@ def accepts_gzip(values: Iterable[str]) -> bool:
     return False
 
 
-def json_answer(body: dict[str, Any], *, status: int = 200, gzip: bool = False) -> Response:
+def json_answer(body: dict[str, Any] | list[Any], *, status: int = 200, gzip: bool = False) -> Response:
     """The answer, never to be stored: it carries URLs that are permissions."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {"cache-control": "no-store", "vary": "Accept-Encoding"}

@@ -15,7 +15,7 @@ from gateway.policy.media import allowed_extensions, essence
 from gateway.policy.model import Intent, Policy, Principal
 from gateway.policy.names import denied_extension, extensions, object_key
 from gateway.policy.pattern import compiled
-from gateway.policy.problems import Code, Refusal
+from gateway.policy.problems import Code, Fault, Refusal
 
 Check = Callable[[Principal, Policy, Intent], Refusal | None]
 
@@ -69,8 +69,24 @@ def _scope(principal: Principal, policy: Policy, _: Intent) -> Refusal | None:
 def _backend(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
     backend = intent.carriage.backend
     if backend in policy.backends:
-        return None
+        return _client(policy, intent)
     return Refusal(code=Code.BACKEND_NOT_ALLOWED, detail=f"The tenant may not upload through {backend}.")
+
+
+def _client(policy: Policy, intent: Intent) -> Refusal | None:
+    """Whether this kind of client, which states neither size nor checksum, can keep what the tenant demands."""
+    if intent.client is None:
+        return None
+    if intent.client not in policy.clients:
+        return _client_refusal(f"The tenant does not list {intent.client!r} among its clients.")
+    if policy.checksum == "required":
+        return _client_refusal("The tenant requires a checksum, which this kind of client can't give.")
+    return None
+
+
+def _client_refusal(detail: str) -> Refusal:
+    said = f"{detail} Begin the upload with POST /uploads, which takes an exact size."
+    return Refusal(code=Code.REQUEST_INVALID, detail=said, errors=(Fault("", said),))
 
 
 def _headers(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
@@ -179,6 +195,8 @@ def _type(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
 
 def _size(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
     limit = min(policy.size.max, intent.carriage.max_size)
+    if intent.size is None:
+        return _unsized(policy, intent, limit)
     if intent.size > limit:
         way_out = f" {intent.carriage.advice}" if intent.size <= policy.size.max else ""
         detail = f"The upload has {intent.size} bytes; {_limit_owner(policy, intent)} takes at most {limit}.{way_out}"
@@ -189,13 +207,21 @@ def _size(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
     return None
 
 
+def _unsized(policy: Policy, intent: Intent, limit: int) -> Refusal | None:
+    """Whether any size that the tenant takes can go this way."""
+    if policy.size.min <= limit:
+        return None
+    detail = f"The tenant wants at least {policy.size.min} bytes; {_limit_owner(policy, intent)} takes at most {limit}."
+    return Refusal(code=Code.SIZE_EXCEEDS_LIMIT, detail=f"{detail} {intent.carriage.advice}", limit=limit)
+
+
 def _limit_owner(policy: Policy, intent: Intent) -> str:
     carriage = intent.carriage
     return "the tenant" if policy.size.max <= carriage.max_size else f"one request through {carriage.backend}"
 
 
 def _checksum(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
-    if policy.checksum == "required" and intent.checksum is None:
+    if policy.checksum == "required" and intent.checksum is None and not intent.carriage.checksum_later:
         return Refusal(
             code=Code.CHECKSUM_REQUIRED,
             detail="The tenant requires a checksum: x-amz-checksum-sha256, another x-amz-checksum-*, Content-MD5 or, "
@@ -260,7 +286,8 @@ def _grant(principal: Principal, policy: Policy, intent: Intent) -> Grant | Refu
         backend=intent.carriage.backend,
         name=intent.name,
         key=key,
-        size=intent.size,
+        least=policy.size.min if intent.size is None else intent.size,
+        size=min(policy.size.max, intent.carriage.max_size) if intent.size is None else intent.size,
         content_type=intent.content_type,
         checksum=intent.checksum,
         create_only=intent.create_only or not policy.overwrite,

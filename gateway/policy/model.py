@@ -191,6 +191,7 @@ class Carriage:
     """How an upload will travel, and what that way can't carry, whatever a tenant's policy says.
 
     - `max_size`: bytes. `advice`: a sentence naming what would work where this way does not.
+    - `checksum_later`: True where a required checksum may still be given when the upload is completed.
     - `adds_headers`: False where the client's own request goes to S3 (a redirect), so nothing can be added to it.
     - `portable_names`, `max_encoded_name` (characters): names that the way can hold.
     - `metadata_keys`, `checksums`, `object_headers`: the ones listed at deployment; None where the way takes any.
@@ -199,6 +200,7 @@ class Carriage:
     backend: Backend
     max_size: int = SINGLE_PUT_LIMIT
     advice: str = "Begin the upload with POST /uploads, which sends large objects in parts."
+    checksum_later: bool = False
     adds_headers: bool = True
     portable_names: bool = False
     max_encoded_name: int | None = None
@@ -214,16 +216,18 @@ class Intent:
     A part of the request that can't be decoded is kept as the `Refusal` it will become: the order of refusals is the
     policy's, so a bad name must not be said before a bad credential.
 
-    - `name`: decoded, NFC. `size`: bytes. `content_type`: verbatim, None if absent.
+    - `name`: decoded, NFC. `content_type`: verbatim, None if absent.
+    - `size`: bytes; None from a client that does not say it, which is then granted the policy's bounds.
     - `create_only`: the client asked for it. `metadata`: lower-case keys without their prefix, in order.
     - `object_headers`: headers that S3 would store with the object, lower-case names.
     - `header_fault`: the first header that no policy could allow.
     - `unread_headers`: headers that have an effect here but that S3, reached by a redirect, would not understand.
+    - `client`: the kind of client, where the policy must list it in `clients`; None for what every tenant takes.
     """
 
     carriage: Carriage
     name: str | Refusal
-    size: int
+    size: int | None
     content_type: str | None
     checksum: Checksum | None
     create_only: bool
@@ -232,3 +236,4 @@ class Intent:
     minted: Minted
     header_fault: Refusal | None = None
     unread_headers: tuple[str, ...] = ()
+    client: str | None = None

@@ -32,9 +32,10 @@ from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Upstream
 from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
-from presigner.api import Desk, upload_routes
+from presigner.api import ticket_routes, upload_routes
 from presigner.application import create_application
 from presigner.completion import Completer
+from presigner.desk import Desk
 from presigner.idempotency import Replays
 from presigner.life import Life
 from presigner.planner import Planner
@@ -42,6 +43,9 @@ from presigner.redirect import Presigner
 from presigner.register import Register
 from presigner.sealing import Sealer
 from presigner.signing import PlanSigner
+from presigner.tickets import BASE as TICKET_BASE
+from presigner.tickets import TicketFront, Tickets
+from presigner.uppy.routes import uppy_routes
 
 BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Backend}
 
@@ -121,9 +125,13 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         Backend.EDGE: parts.edge(admission),
     }
     files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)
+    desk = _desk(parts, admission, presigner)
+    tickets = Tickets(sealer=parts.sealer, clock=parts.clock)
     api = create_application(
         [
-            upload_routes(_desk(parts, admission, presigner)),
+            ticket_routes(desk, tickets),
+            upload_routes(desk),
+            uppy_routes(desk, parts.endpoint),
             operations_routes(parts.checks, parts.draining),
             page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
@@ -134,9 +142,13 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         return WithCors(application, cors=parts.cors, calls=calls, request_ids=request_ids)
 
     mounts = {**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files}
+    fallback = paged(WithRequestId(api, request_ids), API)
     return Gateway(
-        mounts={base: paged(application, UPLOADS) for base, application in mounts.items()},
-        fallback=paged(WithRequestId(api, request_ids), API),
+        mounts={
+            **{base: paged(application, UPLOADS) for base, application in mounts.items()},
+            TICKET_BASE: TicketFront(fallback, tickets),
+        },
+        fallback=fallback,
     )
 
 

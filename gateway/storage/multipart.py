@@ -7,7 +7,7 @@ Every failure is an `OSError`; what S3 itself says is `S3Error`.
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape
@@ -28,11 +28,15 @@ _PAGE: Final = "1000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadedPart:
-    """A part as S3 has it: its number, bytes and quoted ETag; `checksum` is one that S3 is to compare at complete."""
+    """A part as S3 has it: its number, bytes, quoted ETag and when it came, in S3's words.
+
+    `checksum` is one that S3 is to compare at complete.
+    """
 
     number: int
     size: int
     etag: str
+    modified: str = field(default="", compare=False)
     checksum: Checksum | None = None
 
 
@@ -119,7 +123,10 @@ def _listed_checksum(checksum: Checksum) -> str:
 def _part(element: ET.Element) -> UploadedPart:
     try:
         return UploadedPart(
-            number=int(text(element, "PartNumber")), size=int(text(element, "Size")), etag=text(element, "ETag")
+            number=int(text(element, "PartNumber")),
+            size=int(text(element, "Size")),
+            etag=text(element, "ETag"),
+            modified=element.findtext("{*}LastModified") or "",
         )
     except ValueError as error:
         raise OSError("S3's answer has a part without numbers") from error

@@ -98,7 +98,7 @@ class Evaluator:
         late = self._rate(policy, principal, intent.minted.at)
         if late is not None:
             return _evaluation(late, "rate", version)
-        full = self._quota(policy, intent.size)
+        full = self._quota(policy, intent.size or 0)
         return _evaluation(full or decision, None if full is None else "quota", version)
 
     def _intent(self, question: Question) -> Intent | Refusal:

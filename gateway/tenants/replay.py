@@ -18,6 +18,9 @@ from gateway.policy.problems import Code, Refusal
 from gateway.tenants.decisions import KEPT, Decision, DecisionRing
 from gateway.tenants.errors import StoreUnavailableError
 
+_OF_THE_WAY: Final = ("adds_headers", "max_size", "checksum_later")
+"""What a plan's way differs in from that of a PUT through the same backend."""
+
 KEEP_EVERY: Final = 1.0
 """Seconds; decisions go to the store in batches this far apart, of each tenant no more than are kept."""
 
@@ -39,7 +42,7 @@ def remembered(principal: Principal, policy: Policy, intent: Intent, outcome: Gr
     """The decision as the ring keeps it."""
     request = {
         "backend": str(intent.carriage.backend),
-        "adds_headers": intent.carriage.adds_headers,
+        **{name: getattr(intent.carriage, name) for name in _OF_THE_WAY},
         "name": _said(intent.name),
         "size": intent.size,
         "content_type": intent.content_type,
@@ -49,6 +52,7 @@ def remembered(principal: Principal, policy: Policy, intent: Intent, outcome: Gr
         "object_headers": [name for name, _ in intent.object_headers],
         "unread_headers": list(intent.unread_headers),
         "header_fault": None if intent.header_fault is None else _said(intent.header_fault),
+        "client": intent.client,
         "uuid": intent.minted.uuid,
         "tenant": principal.tenant,
         "issuer": principal.issuer,
@@ -102,7 +106,7 @@ def _intent(request: Mapping[str, Any], at: float, carriages: Mapping[Backend, C
     carriage = carriages[Backend(request["backend"])]
     checksum = request["checksum"]
     return Intent(
-        carriage=dataclasses.replace(carriage, adds_headers=request["adds_headers"]),
+        carriage=dataclasses.replace(carriage, **{name: request[name] for name in _OF_THE_WAY if name in request}),
         name=_unsaid(request["name"]),
         size=request["size"],
         content_type=request["content_type"],
@@ -113,6 +117,7 @@ def _intent(request: Mapping[str, Any], at: float, carriages: Mapping[Backend, C
         minted=Minted(at=at, uuid=request["uuid"]),
         header_fault=_unsaid(request["header_fault"]),
         unread_headers=tuple(request["unread_headers"]),
+        client=request.get("client"),  # decisions of an earlier version don't say it
     )
 
 

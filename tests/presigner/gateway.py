@@ -29,6 +29,10 @@ TENANTS: Mapping[str, Mapping[str, Any]] = {
     "strict": {"overwrite": False, "checksum": "required"},
     "unique": {"overwrite": False, "key": "{tenant}/{uuid}/{name}"},
     "mine": {"overwrite": True, "owner": "subject"},
+    "sized": {"overwrite": True, "clients": []},
+    "narrow": {"overwrite": True, "size": {"min": 10, "max": 11_000_000}, "types": {"text/plain": [".txt"]}},
+    "plain": {"overwrite": True, "metadata": {"keys": ["caption"]}},
+    "tight": {"overwrite": True, "quota": {"bytes": 20_000_000, "objects": 5}},
     "full": {"overwrite": True, "quota": {"bytes": 20_000_000, "objects": 2}},
 }
 

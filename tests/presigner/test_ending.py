@@ -46,6 +46,7 @@ class Situation:
             owner=owner_of("https://issuer", "ann"),
             key=key,
             name=key.rpartition("/")[2],
+            least=10,
             size=10,
             part_size=5_242_880,
             upload_id=await self.calls.create(key, ()),

@@ -44,6 +44,7 @@ def test_instances_that_complete_at_once_agree(store: EmbeddedS3, *, create_only
                 owner=owner_of("i", "s"),
                 key=key,
                 name=key.removeprefix("acme/"),
+                least=len(BODY),
                 size=len(BODY),
                 part_size=5_242_880,
                 upload_id=await calls.create(key, ()),

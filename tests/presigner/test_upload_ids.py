@@ -23,6 +23,7 @@ UPLOAD = Upload(
     owner=owner_of("https://issuer", "ann"),
     key="acme/a/b.txt",
     name="a/b.txt",
+    least=53_687_091_200_000,
     size=53_687_091_200_000,
     part_size=5_368_709_120,
     upload_id="x" * 128,
