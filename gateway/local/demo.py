@@ -26,6 +26,8 @@ from gateway.storage.endpoint import Endpoint
 
 HOST: Final = "127.0.0.1"
 DEMO_FILE: Final = "demo.json"
+ORIGINS_FILE: Final = "origins.json"
+"""Whose pages may call, for `upload-gateway doctor`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ async def _running(
         await starting
         # Only now is the directory ours; what an earlier start wrote there is true no more.
         (options.data / DEMO_FILE).unlink(missing_ok=True)
+        write_object(options.data / ORIGINS_FILE, {"origins": sorted(cors.origins)})
         endpoint = await _endpoint(options, store, stack)
         issuer = stack.enter_context(DevelopmentIssuer.open(options.data).serving())
         wiring.prepared(options.data)

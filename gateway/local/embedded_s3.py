@@ -21,6 +21,7 @@ from gateway.local.errors import DemoError
 from gateway.local.files import DirectoryLock, demand_room, free_bytes, prepare, read_object, write_object
 from gateway.local.s3_identities import Identities
 from gateway.storage import cors as bucket_cors
+from gateway.storage import lifecycle
 from gateway.storage.sigv4 import UNSIGNED_PAYLOAD, Credentials, Signer
 
 HOST: Final = "localhost"
@@ -200,13 +201,16 @@ class EmbeddedS3:
         return DemoError(f"The embedded S3 was not ready within {_READY_SECONDS:.0f} s: see {log}.")
 
     def _configure(self) -> None:
+        """Set the bucket up as `upload-gateway doctor` wants it: its CORS rules, and the end of abandoned uploads."""
         rules = bucket_cors.wanted(Cors.of(self.origins))
-        if rules:
-            status, _ = self._ask("PUT", body=bucket_cors.document(rules), query=(("cors", ""),))
-        else:
-            status, _ = self._ask("DELETE", query=(("cors", ""),))
+        self._set("cors", bucket_cors.document(rules) if rules else None)
+        self._set("lifecycle", lifecycle.RULE)
+
+    def _set(self, name: str, document: bytes | None) -> None:
+        """Replace one of the bucket's settings, None: by nothing; raises DemoError."""
+        status, _ = self._ask("PUT" if document else "DELETE", body=document or b"", query=((name, ""),))
         if status not in {200, 204}:
-            raise DemoError(f"The embedded S3 refused the bucket's CORS rules with status {status}.")
+            raise DemoError(f"The embedded S3 refused the bucket's setting {name} with status {status}.")
 
     def _ask(
         self,

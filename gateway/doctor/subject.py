@@ -1,0 +1,53 @@
+"""What is examined: a gateway's parts, none of which need work."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.cors import NO_PAGES, Cors
+from gateway.policy.model import IssuerRule
+from gateway.server.opened import OpenStoresFor
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.sigv4 import Signer
+from gateway.tenants.folder import TenantFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateFile:
+    """A file that nobody but its owner may read; `size` is its exact length in bytes, where there is one."""
+
+    path: Path
+    what: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """A certificate chain and its private key, both PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A gateway, running or not.
+
+    Without an `operator` the bucket's settings are not looked at. `listens` is the host and port it listens on or will.
+    `settings` are the names of settings with their values, to be read back to whoever made them; no secrets.
+    """
+
+    endpoint: Endpoint
+    signer: Signer
+    completer: Signer
+    operator: Signer | None
+    stores: OpenStoresFor
+    tenant_issuers: Sequence[IssuerRule]
+    operator_issuers: Sequence[IssuerRule]
+    folder: Callable[[], TenantFolder] | None = None
+    allow_private_issuers: bool = False
+    cors: Cors = NO_PAGES
+    private_files: Sequence[PrivateFile] = ()
+    tls: TlsFiles | None = None
+    listens: tuple[str, int] | None = None
+    settings: Sequence[tuple[str, str]] = field(default=())
