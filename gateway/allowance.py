@@ -9,7 +9,7 @@ import math
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from gateway.policy.grant import Grant
@@ -39,12 +39,14 @@ STORE_UNAVAILABLE: Final = Refusal(
 class Caller:
     """A verified principal and the policy it acts under, taken once for a request so that it sees one version.
 
-    `request_id` is what the client sees as `X-Request-Id`.
+    `request_id` is what the client sees as `X-Request-Id`, `told` the actions of the request that the audit has a line
+    about (`gateway.journal`).
     """
 
     principal: Principal
     policy: Policy
     request_id: str
+    told: list[str] = field(default_factory=list, compare=False, repr=False)
 
 
 class Room(Protocol):

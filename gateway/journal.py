@@ -6,7 +6,7 @@ the grant and the rules' answer alone; no header, no credential and no URL is ev
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
 from gateway.allowance import Caller, Room
@@ -14,9 +14,14 @@ from gateway.policy.grant import Grant
 from gateway.policy.model import Intent, Policy, Principal
 from gateway.policy.problems import Code, Refusal
 from gateway.tenants.audit import AuditRecord
+from gateway.tenants.ledger import Reservation
 
 PUT: Final = "upload"
 PLAN: Final = "upload.plan"
+PARTS: Final = "upload.parts"
+COMPLETE: Final = "upload.complete"
+ABORT: Final = "upload.abort"
+EXPIRE: Final = "upload.expire"
 
 LONGEST: Final = 1024
 """Characters of a text in a record; a name that is refused may be as long as a request's head."""
@@ -49,11 +54,12 @@ class Trail(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """The upload that a call was about: its short id, its key, and its bytes where they are known."""
+    """The upload that a call was about: its short id and its key; bytes, and how many parts, where it is of those."""
 
     upload: str
     key: str
     bytes: int | None = None
+    count: int | None = None
 
 
 class Journal:
@@ -89,6 +95,7 @@ class Journal:
         """What the rules said, and what came of it with rate and quota; the room tells here what becomes of it."""
         for observe in self._observers:
             observe(caller.principal, caller.policy, intent, ruling)
+        caller.told.append(action)
         if self._trail is None:
             return outcome
         about = {**_who(caller), "backend": str(intent.carriage.backend), "bytes": intent.size}
@@ -106,15 +113,27 @@ class Journal:
 
     def acted(self, caller: Caller, action: str, outcome: str | Refusal, about: About | None = None) -> None:
         """A call about an upload that was begun before: what it did (a word), or why not."""
+        caller.told.append(action)
         if self._trail is not None:
-            known = {} if about is None else {"upload": about.upload, "key": about.key, "bytes": about.bytes}
-            self._add(self._clock(), action, outcome, {**_who(caller), **known})
+            self._add(self._clock(), action, outcome, {**_who(caller), **({} if about is None else asdict(about))})
 
-    def found(self, tenant: str, about: About, outcome: str) -> None:
+    def answered(self, caller: Caller, action: str, refusal: Refusal) -> None:
+        """A refusal is on its way out; where nobody wrote down why, this is the line."""
+        if not caller.told:
+            self.acted(caller, action, refusal)
+
+    def found(self, tenant: str, action: str, outcome: str, about: About) -> None:
         """What somebody found out later, without a request: what became of an upload."""
         if self._trail is not None:
-            known = {"tenant": tenant, "upload": about.upload, "key": about.key, "bytes": about.bytes}
-            self._add(self._clock(), PUT, outcome, known)
+            self._add(self._clock(), action, outcome, {"tenant": tenant, **asdict(about)})
+
+    def swept(self, reservation: Reservation, size: int | None) -> None:
+        """The room of an upload was ended by a look at S3 (`gateway.tenants.expiry`): `size` bytes are there, or none.
+
+        What is there may be another upload's of the same key: S3 doesn't say whose it is.
+        """
+        about = About(upload=reservation.id, key=reservation.key, bytes=size)
+        self.found(reservation.tenant, PUT, "released" if size is None else "stored", about)
 
     def _add(self, at: float, action: str, outcome: str | Refusal, known: dict[str, Any]) -> None:
         said: dict[str, Any] = {"at": at, "request_id": None, "action": action, "outcome": outcome}

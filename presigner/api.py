@@ -126,7 +126,7 @@ def _route_ending(router: APIRouter, desk: Desk, life: Life, completer: Complete
     async def abort_upload(request: Request, upload_id: str) -> Response:
         """Give the upload up."""
         demand_query(request)
-        _, upload = await desk.own(request, upload_id)
-        if refusal := await life.abort(upload, upload_id):
+        caller, upload = await desk.own(request, upload_id)
+        if refusal := await life.abort(upload, upload_id, caller):
             raise RefusedError(refusal)
         return Response(status_code=204)

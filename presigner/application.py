@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI
 
+from gateway.journal import Journal
 from presigner.problems import install
 
 
-def create_application(routers: Iterable[APIRouter]) -> FastAPI:
+def create_application(routers: Iterable[APIRouter], journal: Journal | None = None) -> FastAPI:
     """An application of these routes and their schema at `/openapi.json`; drawing it is a page's business."""
     application = FastAPI(
         title="upload-gateway",
@@ -19,5 +20,5 @@ def create_application(routers: Iterable[APIRouter]) -> FastAPI:
     )
     for router in routers:
         application.include_router(router)
-    install(application)
+    install(application, journal)
     return application

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway.allowance import Caller
+from gateway.journal import COMPLETE, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm, Checksum
 from gateway.policy.problems import Code, Fault, Refusal
@@ -55,6 +56,7 @@ class Completer:
     storage: Multipart
     register: Register | None
     clock: Callable[[], float]
+    journal: Journal
     _flights: dict[tuple[str, str], asyncio.Task[dict[str, Any] | Refusal]] = field(default_factory=dict)
 
     async def complete(
@@ -65,8 +67,14 @@ class Completer:
         It goes on when whoever asked goes away: S3 would go on, too.
         """
         whole = _whole(upload, caller, body)
-        if isinstance(whole, Refusal):
-            return whole
+        outcome = whole if isinstance(whole, Refusal) else await self._shared(upload, sealed, whole, body)
+        said = outcome if isinstance(outcome, Refusal) else "stored"
+        self.journal.acted(caller, COMPLETE, said, upload.about)
+        return outcome
+
+    async def _shared(
+        self, upload: Upload, sealed: str, whole: Checksum | None, body: CompleteRequest
+    ) -> dict[str, Any] | Refusal:
         flight = (upload.id, body.model_dump_json())
         task = self._flights.get(flight)
         if task is None:

@@ -43,6 +43,7 @@ class Desk:
             caller = granted(await self.admission.caller(headers_of(request), request_id=request_id))
         else:
             caller = granted(await self.admission.known(principal, request_id=request_id))
+        request.state.caller = caller  # a refusal on its way out is written down (`presigner.problems`)
         if refusal := permitted(caller, client):
             raise RefusedError(refusal)
         return caller

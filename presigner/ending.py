@@ -7,10 +7,11 @@ which looks at S3 a little later.
 
 from typing import Final
 
+from gateway.journal import EXPIRE, About, Journal
 from gateway.storage.multipart import Multipart
 from gateway.tenants.uploads import UnfinishedUpload
 from presigner.life import taken_back
-from presigner.register import Register
+from presigner.register import CREATING, OPEN, Register
 from presigner.sealing import Sealer
 from presigner.upload import Strategy, Upload
 
@@ -18,7 +19,7 @@ BESIDE: Final = 300.0
 """Seconds between our row and S3's own time of an upload that count as the same moment: clocks differ, calls wait."""
 
 
-async def end_expired(register: Register, storage: Multipart, sealer: Sealer) -> int:
+async def end_expired(register: Register, storage: Multipart, sealer: Sealer, journal: Journal) -> int:
     """End some uploads whose time is over; how many.
 
     One that S3 does not answer about stays for the next run; the error is raised when all others are done.
@@ -33,6 +34,8 @@ async def end_expired(register: Register, storage: Multipart, sealer: Sealer) ->
             continue
         if over:
             await register.forget(row)
+            if row.strategy == Strategy.MULTIPART and row.state in {CREATING, OPEN}:
+                journal.found(row.tenant, EXPIRE, "aborted", About(upload=row.id, key=row.key, bytes=row.size))
             ended += 1
     if silent is not None:
         raise silent

@@ -1,10 +1,11 @@
 """An upload between its beginning and its end: listed, looked at, its URLs signed again, given up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.allowance import STORE_UNAVAILABLE, Caller
+from gateway.journal import ABORT, PARTS, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm
 from gateway.policy.problems import Fault, Refusal
@@ -47,6 +48,7 @@ class Life:
     signer: PlanSigner
     sealer: Sealer
     clock: Callable[[], float]
+    journal: Journal
 
     async def page(self, caller: Caller, *, limit: int, cursor: str | None) -> dict[str, Any] | Refusal:
         """The caller's unfinished uploads."""
@@ -122,6 +124,12 @@ class Life:
 
     async def urls(self, upload: Upload, caller: Caller, body: PartsRequest) -> SignedParts | Refusal:
         """Fresh URLs of the parts asked for; S3 is asked only where it alone knows how much there is already."""
+        signed = await self._urls(upload, caller, body)
+        outcome = signed if isinstance(signed, Refusal) else "granted"
+        self.journal.acted(caller, PARTS, outcome, replace(upload.about, count=len(body.numbers)))
+        return signed
+
+    async def _urls(self, upload: Upload, caller: Caller, body: PartsRequest) -> SignedParts | Refusal:
         if upload.strategy is not Strategy.MULTIPART:
             return invalid_body(Fault("/numbers", f"An upload of the strategy {upload.strategy} has no parts."))
         if await self._recorded(upload) in {COMPLETED, ABORTED}:
@@ -147,11 +155,16 @@ class Life:
         beside = sum(part.size for part in parts if part.number not in numbers)
         return too_large(upload, held) if beside >= upload.size else None
 
-    async def abort(self, upload: Upload, sealed: str) -> Refusal | None:
+    async def abort(self, upload: Upload, sealed: str, caller: Caller) -> Refusal | None:
         """Give the upload up: S3 has nothing of it then. What is completed stays as it is.
 
         URLs of a put or a form can't be called back, so their room is kept until a look at S3 says what became of it.
         """
+        refused = await self._aborted(upload, sealed)
+        self.journal.acted(caller, ABORT, refused or "aborted", upload.about)
+        return refused
+
+    async def _aborted(self, upload: Upload, sealed: str) -> Refusal | None:
         if await self._recorded(upload) == COMPLETED:
             return None
         try:

@@ -8,7 +8,9 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from gateway.allowance import Caller
 from gateway.asgi.request_id import STATE_KEY
+from gateway.journal import Journal
 from gateway.policy.problems import INTERNAL_DETAIL, Code, Fault, Refusal
 
 _LOG: Final = logging.getLogger(__name__)
@@ -43,11 +45,14 @@ def invalid_body(*faults: Fault) -> Refusal:
     return Refusal(code=Code.REQUEST_INVALID, detail="The request's body is not valid.", errors=faults)
 
 
-def install(application: FastAPI) -> None:
-    """Make every error of the application a problem."""
+def install(application: FastAPI, journal: Journal | None = None) -> None:
+    """Make every error of the application a problem; one whose caller is known is written down, if it was not yet."""
 
     async def refused(request: Request, error: Exception) -> Response:
         refusal = error.refusal if isinstance(error, RefusedError) else _unexpected(error)
+        caller = getattr(request.state, "caller", None)
+        if journal is not None and isinstance(caller, Caller):
+            journal.answered(caller, f"{request.method} {getattr(request.scope.get('route'), 'path', '')}", refusal)
         return problem_response(refusal, request)
 
     async def framework(request: Request, error: Exception) -> Response:

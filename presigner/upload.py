@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, Self
 
+from gateway.journal import About
 from gateway.policy.grant import Grant
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm, Checksum, Principal
@@ -84,6 +85,11 @@ class Upload:
     def last_part(self) -> int:
         """The highest number that a part may have."""
         return MOST_PARTS if self.free else self.parts.count
+
+    @property
+    def about(self) -> About:
+        """What the audit says of it; never the sealed id."""
+        return About(upload=self.id, key=self.key, bytes=self.size)
 
     @property
     def parts(self) -> Parts:

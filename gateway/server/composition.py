@@ -135,7 +135,8 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             operations_routes(parts.checks, parts.draining),
             page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
-        ]
+        ],
+        admission.journal,
     )
 
     def paged(application: Application, calls: Calls) -> Application:
@@ -157,8 +158,15 @@ def _desk(parts: Parts, admission: Admission, presigner: Presigner) -> Desk:
     storage, signer = _storage(parts), PlanSigner(endpoint=parts.endpoint, signer=parts.signer)
     life = completer = None
     if storage is not None:
-        life = Life(storage=storage, register=parts.register, signer=signer, sealer=parts.sealer, clock=parts.clock)
-        completer = Completer(storage=storage, register=parts.register, clock=parts.clock)
+        life = Life(
+            storage=storage,
+            register=parts.register,
+            signer=signer,
+            sealer=parts.sealer,
+            clock=parts.clock,
+            journal=admission.journal,
+        )
+        completer = Completer(storage=storage, register=parts.register, clock=parts.clock, journal=admission.journal)
     planner = Planner(
         admission=admission,
         presigner=presigner,

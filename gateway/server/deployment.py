@@ -14,6 +14,7 @@ from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Upstream
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.folder import TenantFolder
+from gateway.tenants.trail import TrailRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Deployment:
         allow_private_issuers: whether issuers may be on loopback, private or plain http addresses.
         folder: tenants that are files, and win over the store's; made in the process that uses it.
         policy_cache: how long policies and keys are believed without a look at the store.
+        audit: how decisions are written down, and what happens while they can't be.
         edge: makes the backend that stands for CloudFront.
         cors: the origins of pages that may call.
         sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
@@ -61,6 +63,7 @@ class Deployment:
     folder: Callable[[], TenantFolder] | None = None
     allow_private_issuers: bool = False
     policy_cache: CacheRules = field(default_factory=CacheRules)
+    audit: TrailRules = field(default_factory=TrailRules)
     limits: Limits = Limits.NONE
     cors: Cors = NO_PAGES
     sweeps: bool = True

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from gateway.journal import Journal
 from gateway.storage.multipart import Multipart
 from gateway.tenants.aside import Aside
 from gateway.tenants.expiry import settle_due
@@ -38,11 +39,13 @@ async def sample_usage(sampler: UsageSampler, aside: Aside, *, every: float = SA
             _LOG.warning("Samples of usage wait: %s", error)
 
 
-async def sweep_uploads(register: Register, storage: Multipart, sealer: Sealer, *, every: float = EVERY) -> None:
+async def sweep_uploads(
+    register: Register, storage: Multipart, sealer: Sealer, journal: Journal, *, every: float = EVERY
+) -> None:
     """Abort what was begun and abandoned, for ever; a store or an S3 that does not answer is asked again later."""
     while True:
         try:
-            while await end_expired(register, storage, sealer):
+            while await end_expired(register, storage, sealer, journal):
                 pass
         except OSError as error:
             _LOG.warning("Uploads that are over wait: %s", error)
@@ -53,6 +56,7 @@ async def sweep(
     ledger: Ledger,
     look: Callable[[str], Awaitable[int | None]],
     aside: Aside,
+    journal: Journal,
     *,
     clock: Callable[[], float],
     every: float = EVERY,
@@ -60,7 +64,7 @@ async def sweep(
     """End reservations whose time is over, for ever; a store or an S3 that does not answer is asked again later."""
     while True:
         try:
-            while await settle_due(ledger, look, aside, clock=clock):
+            while await settle_due(ledger, look, aside, clock=clock, told=journal.swept):
                 pass
         except OSError as error:
             _LOG.warning("Reservations that are due wait: %s", error)

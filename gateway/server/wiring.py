@@ -27,9 +27,11 @@ from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
 from gateway.storage.upstream import Timeouts, Upstream
+from gateway.tenants.audit import MAIN
 from gateway.tenants.expiry import DueSettlement
 from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sampling import UsageSampler
+from gateway.tenants.trail import AuditTrail
 from presigner.idempotency import Replays
 from presigner.register import Register
 from presigner.sealing import Sealer
@@ -51,11 +53,15 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
         stack.push_async_callback(asyncio.to_thread, recent.close)
         sampler = UsageSampler(ledger=opened.stores.ledger, history=opened.stores.history, clock=time.time)
         tenants = tenancy(deployment, opened)
+        trail = await stack.enter_async_context(_trail(deployment, opened))
+        journal = Journal(clock=time.time, trail=trail, observers=(recent.observe, sampler.observe))
         sealer = Sealer(deployment.sealing_keys, secrets.token_bytes)
         register = Register(
             uploads=opened.stores.uploads, ledger=opened.stores.ledger, aside=opened.aside, clock=time.time
         )
-        sweeping = _sweeping(deployment, opened, upstream, register, sealer) if deployment.sweeps else ()
+        sweeping: tuple[Coroutine[Any, Any, None], ...] = ()
+        if deployment.sweeps:
+            sweeping = _sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal)
         for work in (sample_usage(sampler, opened.beside), *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
         parts = _parts(
@@ -66,20 +72,33 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
             register=register,
             sealer=sealer,
             recent=recent,
-            sampler=sampler,
+            journal=journal,
         )
         yield compose(parts)
 
 
+def _trail(deployment: Deployment, opened: OpenStores) -> AuditTrail:
+    """One chain for all processes of a machine; over a network one for each, so that they don't wait for each other."""
+    now = time.time()
+    chain = f"{int(now):x}-{secrets.token_hex(6)}" if opened.remote else MAIN
+    return AuditTrail(opened.stores.audit, opened.aside, clock=time.time, chain=chain, rules=deployment.audit)
+
+
 def _sweeping(
-    deployment: Deployment, opened: OpenStores, upstream: Upstream, register: Register, sealer: Sealer
+    deployment: Deployment,
+    opened: OpenStores,
+    upstream: Upstream,
+    *,
+    register: Register,
+    sealer: Sealer,
+    journal: Journal,
 ) -> tuple[Coroutine[Any, Any, None], ...]:
     """The work beside answering, for ever."""
     endpoint, completer = deployment.endpoint, deployment.completer
     multipart = Multipart(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
     return (
-        sweep(opened.stores.ledger, _look(deployment, upstream), opened.aside, clock=time.time),
-        sweep_uploads(register, multipart, sealer),
+        sweep(opened.stores.ledger, _look(deployment, upstream), opened.aside, journal, clock=time.time),
+        sweep_uploads(register, multipart, sealer, journal),
     )
 
 
@@ -103,7 +122,7 @@ def _parts(
     register: Register,
     sealer: Sealer,
     recent: RecentDecisions,
-    sampler: UsageSampler,
+    journal: Journal,
 ) -> Parts:
     stores, aside = opened.stores, opened.aside
     jwks_cache = JwksCache(fetcher=HttpsFetcher(allow_private=deployment.allow_private_issuers))
@@ -132,7 +151,9 @@ def _parts(
             ledger=stores.ledger,
             aside=aside,
             clock=time.time,
-            settle_due=DueSettlement(stores.ledger, _look(deployment, upstream), aside, clock=time.time),
+            settle_due=DueSettlement(
+                stores.ledger, _look(deployment, upstream), aside, clock=time.time, told=journal.swept
+            ),
         ),
         replays=Replays(
             store=stores.idempotency, aside=aside, clock=time.time, new_token=lambda: secrets.token_hex(16)
@@ -140,7 +161,7 @@ def _parts(
         register=register,
         completer=deployment.completer,
         admin=admin(deployment, opened, tenants, jwks_cache=jwks_cache, last_decisions=recent.last),
-        journal=Journal(clock=time.time, observers=(recent.observe, sampler.observe)),
+        journal=journal,
         cors=deployment.cors,
         beside=opened.beside if opened.remote else None,
     )

@@ -95,7 +95,7 @@ def chained(record: AuditRecord, head: Head) -> tuple[str, Head]:
     members["at"] = datetime.fromtimestamp(record.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     members["prev"] = head.hash
     members["seq"] = head.seq + 1
-    body = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    body = _CANONICAL(members)
     digest = _digest(body)
     return f'{body[:-1]},"hash":"{digest}"}}', Head(seq=head.seq + 1, hash=digest)
 
@@ -146,5 +146,7 @@ def _digest(body: str) -> str:
 
 _HASH_LENGTH: Final = len(f',"hash":"{GENESIS}"}}')
 
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 _FIELDS: Final = tuple(field.name for field in fields(AuditRecord))

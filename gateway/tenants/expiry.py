@@ -10,6 +10,13 @@ from collections.abc import Awaitable, Callable
 from gateway.tenants.aside import Aside
 from gateway.tenants.ledger import Ledger, Reservation, StoredObject
 
+Told = Callable[[Reservation, int | None], None]
+"""Learns of each reservation that was ended, and how many bytes S3 holds under its key (None: no object)."""
+
+
+def nobody(_reservation: Reservation, _size: int | None) -> None:
+    """Nobody wants to know."""
+
 
 async def settle_due(
     ledger: Ledger,
@@ -19,6 +26,7 @@ async def settle_due(
     clock: Callable[[], float],
     limit: int = 100,
     tenant: str | None = None,
+    told: Told = nobody,
 ) -> int:
     """End at most `limit` reservations whose time is over, of one tenant or of all; how many.
 
@@ -35,6 +43,7 @@ async def settle_due(
             silent = error
             continue
         await aside(_ending(ledger, reservation, size, began))
+        told(reservation, size)
         ended += 1
     if silent is not None:
         raise silent
@@ -55,18 +64,20 @@ class DueSettlement:
         aside: Aside,
         *,
         clock: Callable[[], float],
+        told: Told = nobody,
     ) -> None:
         self._ledger = ledger
         self._look = look
         self._aside = aside
         self._clock = clock
+        self._told = told
         self._looking: dict[str, asyncio.Task[int]] = {}
 
     async def __call__(self, tenant: str) -> int:
         """End the tenant's reservations that are due, some of them if they are many; how many. May raise OSError."""
         looking = self._looking.get(tenant)
         if looking is None:
-            work = settle_due(self._ledger, self._look, self._aside, clock=self._clock, tenant=tenant)
+            work = settle_due(self._ledger, self._look, self._aside, clock=self._clock, tenant=tenant, told=self._told)
             looking = self._looking[tenant] = asyncio.ensure_future(work)
             looking.add_done_callback(lambda done: self._looked(tenant, done))
         return await asyncio.shield(looking)  # whoever gives up takes the answer from nobody else

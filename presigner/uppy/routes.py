@@ -160,8 +160,8 @@ def _route_ending(router: APIRouter, desk: Desk, life: Life, completer: Complete
     @router.delete("/multipart/{upload_id}")
     async def abort_multipart(request: Request, upload_id: str) -> Response:
         """Give the upload up."""
-        _, upload = await _own(desk, request, upload_id)
-        if refusal := await life.abort(upload, upload_id):
+        caller, upload = await _own(desk, request, upload_id)
+        if refusal := await life.abort(upload, upload_id, caller):
             raise RefusedError(refusal)
         return json_answer({})
 

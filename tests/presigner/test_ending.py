@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.journal import Journal
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
@@ -63,7 +64,7 @@ class Situation:
 
     async def end(self) -> int:
         """One run."""
-        return await end_expired(self.register, self.calls, self.sealer)
+        return await end_expired(self.register, self.calls, self.sealer, Journal(clock=time.time))
 
     async def is_open(self, upload: Upload) -> bool:
         """Whether S3 still has the upload."""

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from gateway.allowance import Caller
+from gateway.journal import Journal
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.policy.model import Policy, Principal, TenantId
 from gateway.policy.problems import Refusal
@@ -62,7 +63,7 @@ def test_instances_that_complete_at_once_agree(store: EmbeddedS3, *, create_only
             await upstream.ask("PUT", url, (("content-length", str(len(BODY))),), body=BODY, most=65_536)
 
             async def complete() -> object:
-                instance = Completer(storage=calls, register=None, clock=time.time)
+                instance = Completer(storage=calls, register=None, clock=time.time, journal=Journal(clock=time.time))
                 outcome = await instance.complete(upload, "id", who, CompleteRequest())
                 return outcome.code if isinstance(outcome, Refusal) else outcome["etag"]
 

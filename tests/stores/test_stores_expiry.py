@@ -6,7 +6,7 @@ import pytest
 
 from gateway.policy.model import QuotaRule
 from gateway.tenants.aside import Threads
-from gateway.tenants.expiry import settle_due
+from gateway.tenants.expiry import DueSettlement, settle_due
 from gateway.tenants.ledger import QuotaExceeded, Reservation, Usage
 from gateway.tenants.stores import Stores
 
@@ -61,3 +61,26 @@ def test_one_tenants_room_can_be_looked_for_alone(stores: Stores) -> None:
     assert _end(stores, {}, tenant="acme") == 1
     assert not isinstance(stores.ledger.reserve(another, QuotaRule(bytes=10)), QuotaExceeded)
     assert stores.ledger.usage("globex").reserved_objects == 1
+
+
+def test_somebody_is_told_of_each_that_ended(stores: Stores) -> None:
+    """With what S3 holds under its key; also where a request asked for its tenant alone."""
+    for number in (1, 2):
+        _reserve(stores, number)
+    told: dict[str, int | None] = {}
+
+    async def look(key: str) -> int | None:
+        return 7 if key == "acme/1" else None
+
+    def tell(kept: Reservation, size: int | None) -> None:
+        told[kept.key] = size
+
+    aside = Threads(1)
+    settlement = DueSettlement(stores.ledger, look, aside, clock=lambda: NOW, told=tell)
+
+    async def go() -> int:
+        return await settlement("acme")
+
+    assert asyncio.run(go()) == 2
+    aside.close()
+    assert told == {"acme/1": 7, "acme/2": None}
