@@ -417,6 +417,8 @@ _ISSUER: Final = {
     "tenant_claim": _or_null(_text),
 }
 
+_ISSUER_ENTRY: Final = _object_of(IssuerRule, _ISSUER, ("issuer",), _check_issuer)
+
 _OBJECT_HEADER: Final = re.compile("content-encoding|content-disposition|content-language|expires")
 
 _POLICY: Final[Mapping[str, _Reader]] = {
@@ -447,9 +449,7 @@ _POLICY: Final[Mapping[str, _Reader]] = {
     "rate": _or_null(_object_of(RateRule, _RATE, ("per_second", "burst"))),
     "inspection": _one_of("none", "required"),
     "webhooks": _several(_url(private=False, query=True), most=16),
-    "issuers": _several(
-        _object_of(IssuerRule, _ISSUER, ("issuer",), _check_issuer), most=64, same=lambda rule: rule.issuer
-    ),
+    "issuers": _several(_ISSUER_ENTRY, most=64, same=lambda rule: rule.issuer),
 }
 
 
@@ -467,6 +467,13 @@ def parse(document: object, *, allow_private_issuers: bool = False) -> Policy | 
     place = _Place(reading, document)
     policy: Policy = _object_of(_policy, _POLICY, ("version", "tenant"), _check_policy)(place)
     return policy if not reading.faults else tuple(reading.faults)
+
+
+def parse_issuer(document: object, *, allow_private_issuers: bool = False) -> IssuerRule | tuple[Fault, ...]:
+    """One issuer by the rules of a document's `issuers`, for those that the operator believes. Never raises."""
+    reading = _Reading(allow_private_issuers)
+    rule: IssuerRule = _ISSUER_ENTRY(_Place(reading, document))
+    return rule if not reading.faults else tuple(reading.faults)
 
 
 def render(policy: Policy) -> dict[str, Any]:
@@ -491,4 +498,4 @@ def _plain(value: Any) -> Any:
             return value
 
 
-__all__ = ["ADMIN_SCOPE", "MAX_FAULTS", "PLACEHOLDERS", "VERSION", "parse", "render", "tenant_id"]
+__all__ = ["ADMIN_SCOPE", "MAX_FAULTS", "PLACEHOLDERS", "VERSION", "parse", "parse_issuer", "render", "tenant_id"]

@@ -1,0 +1,267 @@
+"""The settings: every member, its type, its bounds, its default and what it means.
+
+Descriptions are for operators; `reference` renders them. A value is only ever refused here, so that what starts, fits.
+"""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from gateway.cors import origin
+from gateway.policy.addresses import url_fault
+from gateway.server.carriages import Limits
+from gateway.settings.base import Table
+from gateway.settings.http import Http
+from gateway.settings.issuers import OperatorIssuer, SharedIssuer
+from gateway.storage.endpoint import Addressing, Endpoint
+
+UNIX: Final = "unix"
+"""Among trusted proxies: whoever connects to the Unix socket."""
+
+SEALING_KEY_BYTES: Final = 32
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """Refuses text that `check` raises ValueError for; the text stays as it is."""
+
+    def checked(text: str) -> str:
+        check(text)
+        return text
+
+    return AfterValidator(checked)
+
+
+def _plain_url(text: str) -> None:
+    if fault := url_fault(text, allow_private=True, allow_query=False):
+        raise ValueError(fault)
+
+
+def _proxy(text: str) -> None:
+    if text != UNIX:
+        ipaddress.ip_network(text)
+
+
+def _sealing_key(secret: SecretStr) -> SecretStr:
+    said = f"a sealing key is {SEALING_KEY_BYTES} random bytes in base64 (head -c 32 /dev/urandom | base64)"
+    try:
+        key = base64.b64decode(secret.get_secret_value(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(said) from None
+    if len(key) != SEALING_KEY_BYTES:
+        raise ValueError(said)
+    return secret
+
+
+Url = Annotated[str, _checked(_plain_url)]
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Listen(Table):
+    """Where clients connect."""
+
+    host: Name = Field(default="127.0.0.1", description="The address to listen on; `0.0.0.0` or `::` for all.")
+    port: int = Field(default=8080, ge=0, le=65_535, description="The port; 0 takes any free one.")
+    unix: Path | None = Field(
+        default=None, description="A Unix socket to listen on instead, for a reverse proxy on this machine (mode 0660)."
+    )
+    trusted_proxies: tuple[Annotated[str, _checked(_proxy)], ...] = Field(
+        default=(),
+        description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count; `unix` for whoever "
+        "connects to the Unix socket. From anybody else these headers are ignored.",
+    )
+
+
+class Tls(Table):
+    """TLS on the gateway's own socket: 1.2 or newer. SIGHUP reads both files again."""
+
+    certificate: Path = Field(description="The certificate and its chain, PEM.")
+    key: Path = Field(description="Its private key, PEM, without a passphrase.")
+
+
+class S3Identity(Table):
+    """Who signs: static keys, or a profile, or (with neither) what the AWS SDK finds: environment, container, instance.
+
+    Temporary credentials are renewed before they expire.
+    """
+
+    access_key: Name | None = Field(default=None, description="A static access key.")
+    secret_key: SecretStr | None = Field(default=None, description="Its secret key.")
+    session_token: SecretStr | None = Field(default=None, description="Its session token, where it has one.")
+    profile: Name | None = Field(
+        default=None, description="A profile of the AWS configuration, which may assume a role (`role_arn`)."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key go together")
+        if self.access_key is None and self.session_token is not None:
+            raise ValueError("session_token belongs to an access_key")
+        if self.access_key is not None and self.profile is not None:
+            raise ValueError("give static keys or a profile, not both")
+        return self
+
+    @property
+    def who(self) -> str | None:
+        """What tells one identity from another; None is the SDK's own choice."""
+        return self.access_key or self.profile
+
+
+class S3(Table):
+    """The bucket, and the three identities that may use it, none of which can do the others' work."""
+
+    bucket: Name = Field(description="The bucket.")
+    region: Name = Field(description="Its Region.")
+    endpoint: Url | None = Field(default=None, description="An S3 service that is not AWS's: `https://s3.example.com`.")
+    addressing: Addressing | None = Field(
+        default=None,
+        description="Whether the bucket's name stands in the host (`virtual`, AWS's default) or in the path (`path`, "
+        "the default with an `endpoint`).",
+    )
+    signer: S3Identity = Field(description="May only put objects and parts.")
+    completer: S3Identity = Field(description="May complete, abort, list and head.")
+    operator: S3Identity | None = Field(
+        default=None, description="May set the bucket's rules; for commands, not for serving."
+    )
+    one_identity: bool = Field(
+        default=False,
+        description="Take one identity for several of the three, and with it more authority than each needs.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        self.place()
+        given = [each.who for each in (self.signer, self.completer, self.operator) if each is not None]
+        if len(set(given)) < len(given) and not self.one_identity:
+            raise ValueError("signer, completer and operator must be different identities (or say one_identity)")
+        return self
+
+    def place(self) -> Endpoint:
+        """Where the bucket is."""
+        if self.endpoint is None:
+            return Endpoint.aws(self.bucket, self.region, addressing=self.addressing or Addressing.VIRTUAL)
+        return Endpoint.at(self.endpoint, self.bucket, addressing=self.addressing or Addressing.PATH)
+
+
+class SqliteStore(Table):
+    """Policies, keys, usage, rates and the audit in one file, for one machine and all its workers."""
+
+    kind: Literal["sqlite"] = Field(description="One file on this machine.")
+    path: Path = Field(description="The file; it must be on a local disk.")
+
+
+class DynamoDbStore(Table):
+    """The same in one DynamoDB table, for any number of machines; its credentials are what the AWS SDK finds."""
+
+    kind: Literal["dynamodb"] = Field(description="One DynamoDB table.")
+    table: Name = Field(description="The table.")
+    region: Name = Field(description="Its Region.")
+    endpoint: Url | None = Field(default=None, description="A DynamoDB that is not AWS's, for tests.")
+
+
+class Tenants(Table):
+    """Where tenants are, beside the store, and how long what was read of them is believed."""
+
+    folder: Path | None = Field(
+        default=None, description="A folder of tenant documents, one `*.json` a tenant; they win over the store's."
+    )
+    policy_lifetime: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        default=30.0,
+        description="Seconds after which a change is in force everywhere; 0 asks the store for every request.",
+    )
+    policy_stale_limit: Seconds = Field(
+        default=300.0, description="Seconds more for which what was read is believed while the store does not answer."
+    )
+    allow_private_issuers: bool = Field(
+        default=False, description="Believe issuers on loopback and private addresses, and over plain http."
+    )
+
+
+class Tokens(Table):
+    """What holds for the tokens of all issuers."""
+
+    max_lifetime: Annotated[float, Field(gt=0)] = Field(
+        default=2_678_400.0, description="Seconds that a token may live from its `iat` (31 days)."
+    )
+    leeway: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=0.0, description="Seconds by which an issuer's clock may differ."
+    )
+
+
+class Sealing(Table):
+    """The keys that seal upload ids and tickets."""
+
+    keys: tuple[Annotated[SecretStr, AfterValidator(_sealing_key)], ...] = Field(
+        description="32 random bytes each, in base64, newest first: the first seals, all of them open. Keep an old key "
+        "for as long as an upload may last.",
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.keys:
+            raise ValueError("keys must have at least one")
+        return self
+
+    def ring(self) -> tuple[bytes, ...]:
+        """The keys' bytes, newest first."""
+        return tuple(base64.b64decode(key.get_secret_value()) for key in self.keys)
+
+
+class CorsOrigins(Table):
+    """Pages of which origins may call from a browser."""
+
+    origins: tuple[Annotated[str, _checked(origin)], ...] = Field(
+        default=(), description="Origins as a browser sends them: `https://app.example.com`."
+    )
+
+
+class Drain(Table):
+    """How a worker ends when it is told to."""
+
+    delay: Seconds = Field(
+        default=0.0,
+        description="Seconds that a worker still takes connections while `/readyz` says 503, so that load balancers "
+        "turn away first.",
+    )
+    grace: Seconds = Field(default=30.0, description="Seconds that uploads under way are given to finish.")
+
+
+class Log(Table):
+    """What is written to standard error."""
+
+    format: Literal["text", "json"] = Field(default="text", description="Lines for people, or one JSON object a line.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is written."
+    )
+
+
+class Settings(Table):
+    """All settings of `upload-gateway serve`."""
+
+    public_url: Url | None = Field(
+        default=None, description="Where clients reach the gateway; the API description says so."
+    )
+    workers: int = Field(default=1, ge=1, le=64, description="Processes that answer; about one a processor.")
+    limits: Limits = Field(
+        default=Limits.NONE, description="`aws` holds each backend to what API Gateway and CloudFront can carry."
+    )
+    listen: Listen = Field(default_factory=Listen)
+    tls: Tls | None = None
+    s3: S3
+    store: Annotated[SqliteStore | DynamoDbStore, Field(discriminator="kind")]
+    tenants: Tenants = Field(default_factory=Tenants)
+    issuers: tuple[SharedIssuer, ...] = ()
+    operators: tuple[OperatorIssuer, ...] = ()
+    tokens: Tokens = Field(default_factory=Tokens)
+    sealing: Sealing
+    cors: CorsOrigins = Field(default_factory=CorsOrigins)
+    http: Http = Field(default_factory=Http)
+    drain: Drain = Field(default_factory=Drain)
+    log: Log = Field(default_factory=Log)
