@@ -21,6 +21,8 @@ PLAN: Final = "upload.plan"
 PARTS: Final = "upload.parts"
 COMPLETE: Final = "upload.complete"
 ABORT: Final = "upload.abort"
+SIGN: Final = "upload.sign"
+TICKET: Final = "upload.ticket"
 EXPIRE: Final = "upload.expire"
 
 LONGEST: Final = 1024

@@ -12,7 +12,7 @@ from gateway.policy.model import Intent, Minted
 from gateway.policy.problems import Code, Refusal
 from presigner.plans import PLAN_CARRIAGE
 from presigner.sealing import Sealer
-from presigner.upload import Upload, owner
+from presigner.upload import PURPOSE, Upload, owner
 
 NOT_FOUND: Final = Refusal(code=Code.UPLOAD_NOT_FOUND, detail="There is no such upload, or it is over.")
 
@@ -40,9 +40,9 @@ def permitted(caller: Caller, client: str | None = None) -> Refusal | None:
     return None
 
 
-def opened(text: str, caller: Caller, sealer: Sealer, now: float) -> Upload | Refusal:
+def opened(text: str, caller: Caller, sealer: Sealer, now: float, purpose: str = PURPOSE) -> Upload | Refusal:
     """The caller's own upload of this id."""
-    upload = Upload.opened(text, sealer)
+    upload = Upload.opened(text, sealer, purpose)
     if upload is None or upload.tenant != caller.policy.tenant or upload.ends <= now:
         return NOT_FOUND
     if caller.policy.owner == "subject" and upload.owner != owner(caller.principal):

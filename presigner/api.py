@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.journal import TICKET
 from gateway.policy.problems import Fault, Refusal
 from presigner.bodies import (
     CompletedBody,
@@ -55,6 +56,7 @@ def ticket_routes(desk: Desk, tickets: Tickets) -> APIRouter:
         caller = await desk.caller(request, client="uppy")
         await desk.pace(caller)
         ticket, ends = tickets.made(caller)
+        desk.admission.journal.acted(caller, TICKET, "granted")
         return json_answer({"ticket": ticket, "expires_at": rfc3339(ends)}, status=201)
 
     return router

@@ -126,7 +126,7 @@ class Completer:
             return None if await self.storage.parts(upload.key, upload.upload_id) is None else refusal
         parts = _with_checksums(upload, parts, claimed)
         try:
-            await self.storage.complete(upload.key, upload.upload_id, parts, _conditions(upload, parts, whole))
+            await self.storage.complete(upload.key, upload.upload_id, parts, conditions(upload, parts, whole))
         except S3Error as error:
             if error.code in _GONE and await self.storage.parts(upload.key, upload.upload_id) is None:
                 return None
@@ -223,7 +223,7 @@ def bare(etag: str) -> str:
     return etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
 
 
-def _conditions(upload: Upload, parts: tuple[UploadedPart, ...], whole: Checksum | None) -> tuple[tuple[str, str], ...]:
+def conditions(upload: Upload, parts: tuple[UploadedPart, ...], whole: Checksum | None) -> tuple[tuple[str, str], ...]:
     """What S3 itself is to verify at complete: nothing is there yet, the size, and the checksum over all parts."""
     create_only = (("if-none-match", "*"),) if upload.create_only else ()
     checksum = () if whole is None else ((whole.header, whole.value), ("x-amz-checksum-type", "FULL_OBJECT"))

@@ -16,7 +16,7 @@ from presigner.problems import RefusedError
 from presigner.reading import granted, headers_of, request_id_of
 from presigner.sealing import Sealer
 from presigner.tickets import carried
-from presigner.upload import Upload
+from presigner.upload import PURPOSE, Upload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,13 @@ class Desk:
     async def own(self, request: Request, sealed: str, *, client: str | None = None) -> tuple[Caller, Upload]:
         """The caller and the upload of theirs that the path names, with a token of the rate; raises RefusedError."""
         caller = await self.caller(request, client=client)
-        upload = granted(opened(sealed, caller, self.sealer, self.planner.clock()))
+        return caller, await self.upload(caller, sealed)
+
+    async def upload(self, caller: Caller, sealed: str, purpose: str = PURPOSE) -> Upload:
+        """The caller's own upload of this id, with a token of the rate; raises RefusedError."""
+        upload = granted(opened(sealed, caller, self.sealer, self.planner.clock(), purpose))
         await self.pace(caller)
-        return caller, upload
+        return upload
 
     async def pace(self, caller: Caller) -> None:
         """Take a token of the caller's rate; raises RefusedError where there is none."""

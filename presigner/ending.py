@@ -11,12 +11,15 @@ from gateway.journal import EXPIRE, About, Journal
 from gateway.storage.multipart import Multipart
 from gateway.tenants.uploads import UnfinishedUpload
 from presigner.life import taken_back
-from presigner.register import CREATING, OPEN, Register
+from presigner.register import CREATING, OPEN, REMOTE, Register
 from presigner.sealing import Sealer
 from presigner.upload import Strategy, Upload
 
 BESIDE: Final = 300.0
 """Seconds between our row and S3's own time of an upload that count as the same moment: clocks differ, calls wait."""
+
+LONGEST_LIFE: Final = 3600.0
+"""Seconds that a URL lives at most (contract, the tenant document): so much later a client may begin at S3 itself."""
 
 
 async def end_expired(register: Register, storage: Multipart, sealer: Sealer, journal: Journal) -> int:
@@ -34,7 +37,7 @@ async def end_expired(register: Register, storage: Multipart, sealer: Sealer, jo
             continue
         if over:
             await register.forget(row)
-            if row.strategy == Strategy.MULTIPART and row.state in {CREATING, OPEN}:
+            if row.strategy == Strategy.MULTIPART and row.state in {CREATING, REMOTE, OPEN}:
                 journal.found(row.tenant, EXPIRE, "aborted", About(upload=row.id, key=row.key, bytes=row.size))
             ended += 1
     if silent is not None:
@@ -47,7 +50,8 @@ async def _taken_back(row: UnfinishedUpload, storage: Multipart, sealer: Sealer)
     upload = Upload.opened(row.sealed, sealer)
     if upload is not None and upload.upload_id:
         return await taken_back(storage, upload)
+    latest = row.created_at + BESIDE + (LONGEST_LIFE if row.state == REMOTE else 0)
     for upload_id, began in await storage.unfinished(row.key):
-        if abs(began - row.created_at) <= BESIDE:
+        if row.created_at - BESIDE <= began <= latest:
             await storage.abort(row.key, upload_id)
     return True

@@ -21,9 +21,10 @@ from presigner.plans import Wanted, plan_body, signed_headers
 from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.redirect import NO_CREDENTIALS, Presigner
 from presigner.register import CREATING, OPEN, Register
+from presigner.register import REMOTE as REMOTE_STATE
 from presigner.sealing import Sealer
 from presigner.signing import PlanSigner
-from presigner.upload import Strategy, Upload, granted_look, owner_of
+from presigner.upload import REMOTE, Strategy, Upload, granted_look, owner_of
 
 SIGNED_AT: Final = "signed_at"
 """A member of a remembered answer that no client sees: the second as of which its parts are signed."""
@@ -61,7 +62,7 @@ class Planner:
         if isinstance(admitted, Refusal):
             return admitted
         upload = _begun(identifier, admitted.grant, wanted, caller, now=now)
-        plan = await self._begin(upload, admitted.grant, now, listed=wanted.listed)
+        plan = await self._begin(upload, admitted.grant, wanted, now)
         if isinstance(plan, Refusal):
             await admitted.room.released(plan.code)
         return plan
@@ -76,11 +77,11 @@ class Planner:
         parts = await self.signer.parts(upload, numbers, lifetime=lifetime, now=now, checksums={})
         return {**plan, "parts": parts}
 
-    async def _begin(self, upload: Upload, grant: Grant, now: float, *, listed: bool) -> dict[str, Any] | Refusal:
+    async def _begin(self, upload: Upload, grant: Grant, wanted: Wanted, now: float) -> dict[str, Any] | Refusal:
         if upload.strategy is Strategy.MULTIPART:
-            return await self._parts_plan(upload, grant, now)
+            return await (self._remote_plan if wanted.remote else self._parts_plan)(upload, grant, now)
         plan = self._single_plan(upload, grant, now)
-        if listed and not isinstance(plan, Refusal) and self.register is not None:
+        if wanted.listed and not isinstance(plan, Refusal) and self.register is not None:
             try:
                 await self.register.record(upload, plan["id"], OPEN)
             except OSError:
@@ -112,6 +113,22 @@ class Planner:
             return created
         cutting = {} if upload.free else {"part_size": upload.part_size, "part_count": upload.parts.count}
         plan = plan_body(created[0], created[1], expires=int(now) + lifetime, **cutting)
+        return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
+
+    async def _remote_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
+        """For a client that begins at S3 itself: the request that does so, and an id that goes beside S3's own."""
+        lifetime = self.signer.lifetime(grant.url_lifetime, now)
+        if lifetime < 1:
+            return NO_CREDENTIALS
+        try:
+            await self._record(upload, REMOTE_STATE)
+        except OSError:
+            return STORE_UNAVAILABLE
+        headers = dict(_creation(upload, grant))
+        query = (("uploads", ""),)
+        url = self.signer.url("POST", upload.key, query, tuple(headers.items()), lifetime=lifetime, now=now)
+        sealed, expires = upload.sealed(self.sealer, REMOTE), int(now) + lifetime
+        plan = plan_body(upload, sealed, expires=expires, method="POST", url=url, headers=headers)
         return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
 
     async def _created(self, upload: Upload, grant: Grant) -> tuple[Upload, str] | Refusal:

@@ -88,7 +88,8 @@ class Wanted:
     """What a client asks for, in whatever words: the intent, and how the bytes are to be sent.
 
     `part_size` (bytes) is a wish, None where the client cuts the parts itself; `algorithm` is that of a checksum whose
-    value may come later. What is not `listed` can't be found again, because its client never asks for it.
+    value may come later. What is not `listed` can't be found again, because its client never asks for it. A `remote`
+    upload in parts is begun at S3 by the client itself.
     """
 
     intent: Intent
@@ -96,6 +97,7 @@ class Wanted:
     part_size: int | None = None
     algorithm: Algorithm | None = None
     listed: bool = True
+    remote: bool = False
 
 
 def carriage_of(strategy: Strategy) -> Carriage:

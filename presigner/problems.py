@@ -35,9 +35,15 @@ class RefusedError(Exception):
 
 
 def problem_response(refusal: Refusal, request: Request) -> Response:
-    """The problem as a framework response; the request's id comes from `WithRequestId`."""
-    body = json.dumps(refusal.body(getattr(request.state, STATE_KEY, "")), ensure_ascii=False)
-    return Response(body, status_code=refusal.status, headers=dict(refusal.response_headers()))
+    """The problem as a framework response; the request's id comes from `WithRequestId`.
+
+    A route may have members of its own: its `problem_members`, a function of the refusal.
+    """
+    own = getattr(request.scope.get("route"), "problem_members", None)
+    members = refusal.body(getattr(request.state, STATE_KEY, "")) | ({} if own is None else own(refusal))
+    return Response(
+        json.dumps(members, ensure_ascii=False), status_code=refusal.status, headers=dict(refusal.response_headers())
+    )
 
 
 def invalid_body(*faults: Fault) -> Refusal:

@@ -17,6 +17,8 @@ from presigner.upload import Upload
 
 CREATING: Final = "creating"
 """Before S3 has given an id; nobody but the sweeper sees it."""
+REMOTE: Final = "remote"
+"""Begun at S3 by the client itself, which alone knows S3's id."""
 OPEN: Final = "open"
 COMPLETED: Final = "completed"
 ABORTED: Final = "aborted"

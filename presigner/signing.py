@@ -29,6 +29,27 @@ class PlanSigner:
         """Seconds that a URL signed at `now` lives: `wanted`, or less where the credentials end."""
         return self._signer.credentials.lifetime(wanted, now)
 
+    def url(
+        self,
+        method: str,
+        key: str,
+        query: tuple[tuple[str, str], ...],
+        headers: tuple[tuple[str, str], ...] = (),
+        *,
+        lifetime: int,
+        now: float,
+    ) -> str:
+        """A URL for one request about the object, as of `now`."""
+        return self._signer.presign(
+            method,
+            self._endpoint.origin,
+            self._endpoint.path_for(key),
+            expires=lifetime,
+            now=now,
+            headers=headers,
+            query=query,
+        )
+
     async def parts(
         self, upload: Upload, numbers: Iterable[int], *, lifetime: int, now: float, checksums: Mapping[int, str]
     ) -> list[dict[str, Any]]:
@@ -44,15 +65,8 @@ class PlanSigner:
         length = None if upload.free else upload.parts.length(number)
         headers = {} if checksum is None else {f"x-amz-checksum-{upload.algorithm}": checksum}
         bound = () if length is None else (("content-length", str(length)),)
-        url = self._signer.presign(
-            "PUT",
-            self._endpoint.origin,
-            self._endpoint.path_for(upload.key),
-            expires=lifetime,
-            now=now,
-            headers=(*bound, *headers.items()),
-            query=(("partNumber", str(number)), ("uploadId", upload.upload_id)),
-        )
+        query = (("partNumber", str(number)), ("uploadId", upload.upload_id))
+        url = self.url("PUT", upload.key, query, (*bound, *headers.items()), lifetime=lifetime, now=now)
         return {"number": number, "size": length, "url": url, "headers": headers}
 
     def form(self, grant: Grant, *, lifetime: int, now: float) -> tuple[str, dict[str, str]]:

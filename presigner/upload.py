@@ -21,6 +21,9 @@ from presigner.sealing import Sealer
 
 PURPOSE: Final = "upload"
 
+REMOTE: Final = "remote-upload"
+"""The purpose of an id whose upload the client itself begins at S3, so that S3's own id goes beside it."""
+
 LONGEST_ID: Final = 2048
 """Characters (contract, section 2)."""
 
@@ -101,14 +104,14 @@ class Upload:
         """The checksum of the whole object, where its value is known."""
         return Checksum(Algorithm(self.algorithm), self.checksum) if self.checksum else None
 
-    def sealed(self, sealer: Sealer) -> str:
+    def sealed(self, sealer: Sealer, purpose: str = PURPOSE) -> str:
         """The id that the client has."""
-        return sealer.seal(packed(self), purpose=PURPOSE)
+        return sealer.seal(packed(self), purpose=purpose)
 
     @classmethod
-    def opened(cls, text: str, sealer: Sealer) -> Self | None:
-        """The upload that an id describes, None for anything that is no id of ours; never raises."""
-        value = sealer.open(text, purpose=PURPOSE) if len(text) <= LONGEST_ID else None
+    def opened(cls, text: str, sealer: Sealer, purpose: str = PURPOSE) -> Self | None:
+        """The upload that an id describes, None for anything that is no id for this purpose; never raises."""
+        value = sealer.open(text, purpose=purpose) if len(text) <= LONGEST_ID else None
         return None if value is None else cls._unpacked(value)
 
     @classmethod

@@ -46,6 +46,7 @@ from presigner.signing import PlanSigner
 from presigner.tickets import BASE as TICKET_BASE
 from presigner.tickets import TicketFront, Tickets
 from presigner.uppy.routes import uppy_routes
+from presigner.uppy.sign import sign_routes
 
 BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Backend}
 
@@ -132,6 +133,11 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             ticket_routes(desk, tickets),
             upload_routes(desk),
             uppy_routes(desk, parts.endpoint),
+            *(
+                []
+                if parts.completer is None
+                else [sign_routes(desk, PlanSigner(endpoint=parts.endpoint, signer=parts.completer))]
+            ),
             operations_routes(parts.checks, parts.draining),
             page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),

@@ -10,6 +10,7 @@ from gateway.policy.model import Carriage, Intent, Minted, Policy
 from gateway.policy.names import check_name
 from gateway.policy.problems import Fault
 from presigner.plans import Wanted, carriage_of, is_header_value, is_metadata_key, may_be_form, metadata_value
+from presigner.problems import RefusedError, invalid_body
 from presigner.upload import Strategy
 
 UPPY: Final = "uppy"
@@ -85,6 +86,12 @@ def faults(asked: CreateMultipart, policy: Policy) -> list[Fault]:
         elif not value.isprintable() or value != value.strip():
             found.append(Fault(where, "A metadata value has no control characters and no space at its ends."))
     return found
+
+
+def demand(found: list[Fault]) -> None:
+    """Raise RefusedError where there is any fault."""
+    if found:
+        raise RefusedError(invalid_body(*found))
 
 
 def single_strategy(policy: Policy) -> Strategy:

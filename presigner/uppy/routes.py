@@ -21,6 +21,7 @@ from presigner.upload import Strategy, Upload
 from presigner.uppy.asked import (
     UPPY,
     CreateMultipart,
+    demand,
     faults,
     queried,
     query_faults,
@@ -173,9 +174,3 @@ async def _own(desk: Desk, request: Request, upload_id: str, *query: str) -> tup
     if refusal := key_refusal(request.query_params.getlist("key"), upload, desk.sealer):
         raise RefusedError(refusal)
     return caller, upload
-
-
-def demand(found: list[Fault]) -> None:
-    """Raise RefusedError where there is any fault."""
-    if found:
-        raise RefusedError(invalid_body(*found))
