@@ -35,7 +35,8 @@ const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0
 await writeFile(path.join(made, "assets", iconName), icon);
 
 for (const page of pages) {
-  const [script, output] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === `src/${page}/${page}.ts`);
+  const entry = `src/${page}/${page}.ts`;
+  const [script, output] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === entry);
   const names = { script: path.basename(script), style: path.basename(output.cssBundle ?? ""), icon: iconName };
   const template = await readFile(path.join(root, "src", page, `${page}.html`), "utf8");
   const html = template.replace(/\{\{(script|style|icon)\}\}/g, (_, kind) => `/assets/${names[kind]}`);

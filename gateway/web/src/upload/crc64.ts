@@ -43,10 +43,12 @@ export class Crc64 {
       const a = low ^ view.getInt32(at, true);
       const b = high ^ view.getInt32(at + 4, true);
       low =
-        LOW[1792 + (a & 255)]! ^ LOW[1536 + ((a >>> 8) & 255)]! ^ LOW[1280 + ((a >>> 16) & 255)]! ^ LOW[1024 + (a >>> 24)]! ^
+        LOW[1792 + (a & 255)]! ^ LOW[1536 + ((a >>> 8) & 255)]! ^
+        LOW[1280 + ((a >>> 16) & 255)]! ^ LOW[1024 + (a >>> 24)]! ^
         LOW[768 + (b & 255)]! ^ LOW[512 + ((b >>> 8) & 255)]! ^ LOW[256 + ((b >>> 16) & 255)]! ^ LOW[b >>> 24]!;
       high =
-        HIGH[1792 + (a & 255)]! ^ HIGH[1536 + ((a >>> 8) & 255)]! ^ HIGH[1280 + ((a >>> 16) & 255)]! ^ HIGH[1024 + (a >>> 24)]! ^
+        HIGH[1792 + (a & 255)]! ^ HIGH[1536 + ((a >>> 8) & 255)]! ^
+        HIGH[1280 + ((a >>> 16) & 255)]! ^ HIGH[1024 + (a >>> 24)]! ^
         HIGH[768 + (b & 255)]! ^ HIGH[512 + ((b >>> 8) & 255)]! ^ HIGH[256 + ((b >>> 16) & 255)]! ^ HIGH[b >>> 24]!;
     }
     for (let at = whole; at < bytes.length; at++) {

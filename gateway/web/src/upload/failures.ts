@@ -1,6 +1,6 @@
 /** What can go wrong, sorted by what helps: nothing, another attempt, or another credential. */
 
-/** It can't be done as it is; `message` is a sentence for the person who uploads, `code` the problem's, if it has one. */
+/** It can't be done as it is: `message` is a sentence for a person, `code` the problem's if there is one. */
 export class RefusedError extends Error {
   override readonly name: string = "RefusedError";
   readonly code: string | null;
@@ -32,8 +32,8 @@ const FIRST_PAUSE = 400;
 const LONGEST_ASKED = 60;
 
 /**
- * Do it until it succeeds, as long as it fails in passing: six times, ever further apart, and not while the browser knows
- * that it is offline. `jitter` is a number from 0 to 1.
+ * Do it until it succeeds, as long as it fails in passing: six times, ever further apart, and not while the browser
+ * knows that it is offline. `jitter` is a number from 0 to 1.
  */
 export async function retried<T>(
   attempt: () => Promise<T>,

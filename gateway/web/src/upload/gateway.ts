@@ -1,18 +1,10 @@
 /** The upload API (`POST /uploads` and what follows) as this page uses it; every refusal becomes its own sentence. */
 import { CredentialError, PassingError, RefusedError, retried } from "./failures.js";
 
+/** A plan in parts, as far as this page needs it: it asks for each part's URL when it has read the part. */
 export interface Begun {
   id: string;
-  name: string;
-  strategy: "put" | "post" | "multipart";
-  size: number;
-  key: string;
-  expires_at: string;
-  method: string;
-  url: string | null;
-  headers: Record<string, string>;
-  part_size: number | null;
-  part_count: number | null;
+  part_size: number;
 }
 
 export interface Unfinished {
@@ -22,6 +14,11 @@ export interface Unfinished {
   size: number | null;
   state: string;
   created_at: string;
+}
+
+interface Page {
+  uploads: Unfinished[];
+  cursor: string | null;
 }
 
 export interface Part {
@@ -57,20 +54,21 @@ export class Gateway {
     this.#token = token;
   }
 
-  /** A plan; `attempt` (an idempotency key) makes repeating it safe. `checksum` is that of the whole, if it is known. */
+  /** A plan in parts; `attempt` (an idempotency key) makes repeating it safe. */
   async begin(
     file: { name: string; size: number; type: string },
-    options: { checksum: string | null; attempt: string },
+    attempt: string,
     signal: AbortSignal,
   ): Promise<Begun> {
     const body = {
       name: file.name,
       size: file.size,
       content_type: file.type,
-      checksum: { algorithm: CHECKSUM, value: options.checksum },
-      ...(options.checksum === null && { strategy: "multipart", part_size: partSize(file.size) }),
+      checksum: { algorithm: CHECKSUM, value: null },
+      strategy: "multipart",
+      part_size: partSize(file.size),
     };
-    return this.#call<Begun>("POST", "/uploads", signal, body, { "idempotency-key": options.attempt });
+    return this.#call<Begun>("POST", "/uploads", signal, body, { "idempotency-key": attempt });
   }
 
   /** The caller's unfinished uploads; none where the gateway keeps no list. */
@@ -88,7 +86,7 @@ export class Gateway {
     let cursor: string | null = null;
     do {
       const query: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-      const page: { uploads: Unfinished[]; cursor: string | null } = await this.#call("GET", `/uploads?limit=100${query}`, signal);
+      const page: Page = await this.#call("GET", `/uploads?limit=100${query}`, signal);
       found.push(...page.uploads);
       cursor = page.cursor;
     } while (cursor !== null);
@@ -149,7 +147,8 @@ export class Gateway {
       credentials: "omit",
       redirect: "error",
     });
-    if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
+    if (answer.status === 204) return undefined as T;
+    if (answer.ok) return (await answer.json()) as T;
     throw await failure(answer);
   }
 
@@ -168,10 +167,9 @@ async function failure(answer: Response): Promise<Error> {
   const sentence = said(problem, answer.status);
   if (answer.status === 401) return new CredentialError(sentence);
   const after = Number(answer.headers.get("retry-after") ?? Number.NaN);
-  if (answer.status === 503 || (answer.status === 429 && !Number.isNaN(after))) {
-    return new PassingError(sentence, Number.isNaN(after) ? null : after);
-  }
-  return answer.status >= 500 ? new PassingError(sentence) : new RefusedError(sentence, problem.type?.replace(/^.*:/, "") ?? null);
+  const passes = answer.status >= 500 || (answer.status === 429 && !Number.isNaN(after));
+  if (passes) return new PassingError(sentence, Number.isNaN(after) ? null : after);
+  return new RefusedError(sentence, problem.type?.replace(/^.*:/, "") ?? null);
 }
 
 /** The problem's own sentence, and what it says of single members; a front that is not ours may send none. */
@@ -182,7 +180,7 @@ function said(problem: Problem, status: number): string {
 }
 
 /** The size of a part in bytes for a file of this size. */
-export function partSize(size: number): number {
+function partSize(size: number): number {
   const mebibyte = 1 << 20;
   const wanted = Math.ceil(size / PARTS_WANTED / mebibyte) * mebibyte;
   return Math.min(Math.max(wanted, SMALLEST_PART), LARGEST_PART);

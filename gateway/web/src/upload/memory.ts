@@ -1,8 +1,8 @@
 /**
  * What outlives a reload, in this browser (IndexedDB): which file an upload was made of, and its parts' checksums.
  *
- * Never the credential. All of it is a help: a browser that keeps nothing (a private window) uploads as well, and then asks
- * for the file again.
+ * Never the credential. All of it is a help: a browser that keeps nothing (a private window) uploads as well, and then
+ * asks for the file again.
  */
 
 export interface Remembered {

@@ -73,7 +73,6 @@ export class Row {
 /** What the first button is called; null: there is nothing to do. */
 function goes(transfer: Transfer): string | null {
   switch (transfer.state.kind) {
-    case "checking":
     case "sending":
       return "Pause";
     case "paused":

@@ -1,4 +1,4 @@
-/** Files as people give them: chosen, dropped, in folders; with a way back to them after a reload where there is one. */
+/** Files as people give them: chosen, dropped, in folders; with a way back to them after a reload, if there is one. */
 
 export interface Source {
   file: File;

@@ -1,14 +1,7 @@
 /** One PUT to S3, with progress; `fetch` can't tell how much of a body has gone. */
 import { PassingError, RefusedError } from "./failures.js";
 
-/** S3 took the URL for another time's: a fresh one helps. */
-export class StaleUrlError extends PassingError {}
-
-/** Something is stored under this name, and nothing may be overwritten. */
-export class ExistsError extends RefusedError {}
-
 export interface Sending {
-  method: string;
   url: string;
   headers: Record<string, string>;
 }
@@ -25,7 +18,7 @@ export function send(
     const request = new XMLHttpRequest();
     const aborted = () => request.abort();
     signal.addEventListener("abort", aborted, { once: true });
-    request.open(where.method, where.url);
+    request.open("PUT", where.url);
     for (const [name, value] of Object.entries(where.headers)) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", (event) => progress(event.loaded));
     request.addEventListener("loadend", () => {
@@ -42,8 +35,8 @@ function failure(status: number, text: string): Error {
   const code = /<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? "";
   const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? `Storage answered with status ${status}.`;
   if (status === 0) return new PassingError("The connection to storage was lost.");
-  if (status === 403) return new StaleUrlError(`Storage refused the URL: ${message}`);
-  if (status === 412) return new ExistsError("An object of this name exists, and may not be overwritten.");
+  // A URL of another time or of credentials that have ended: every attempt has a fresh one.
+  if (status === 403) return new PassingError(`Storage refused the URL: ${message}`);
   if (status === 408 || status === 409 || status === 429 || status >= 500 || code === "RequestTimeout") {
     return new PassingError(`Storage does not take the bytes now: ${message}`);
   }

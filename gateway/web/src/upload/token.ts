@@ -1,8 +1,8 @@
 /**
  * The credential on this page: asked for, used, asked for anew.
  *
- * It is held in memory. A link may bring it in its fragment (`#token=…`), which browsers send to nobody; it is taken out of
- * the address at once. Only who ticks the box has it kept in this tab's sessionStorage, which ends with the tab.
+ * It is held in memory. A link may bring it in its fragment (`#token=…`), which browsers send to nobody; it is taken out
+ * of the address at once. Only who ticks the box has it kept in this tab's sessionStorage, which ends with the tab.
  */
 import { CredentialError, PassingError, RefusedError } from "./failures.js";
 import { announce, part } from "./page.js";
@@ -70,7 +70,7 @@ export class Token {
     try {
       await this.#tried();
     } catch (error) {
-      if (!(error instanceof CredentialError || error instanceof RefusedError || error instanceof PassingError)) throw error;
+      if (!expected(error)) throw error;
       this.ask(error.message);
       return;
     }
@@ -84,4 +84,8 @@ export class Token {
     if (focused) part("choose", HTMLButtonElement).focus();
     announce("The token is accepted.");
   }
+}
+
+function expected(error: unknown): error is Error {
+  return error instanceof CredentialError || error instanceof RefusedError || error instanceof PassingError;
 }

@@ -1,27 +1,23 @@
 /**
  * One upload's life: planned, sent, paused, taken up again, completed.
  *
- * Owns its state and what is known of its parts. Nothing is ever aborted at S3 but by `cancel`: whatever fails, what has
- * arrived stays there, and starting again sends only what is missing.
+ * Owns its state and what is known of its parts. Nothing is ever aborted at S3 but by `cancel`: whatever fails, what
+ * has arrived stays there, and starting again sends only what is missing. Every file goes in parts, a small one in a single
+ * part: so each can be taken up again, is read once, and S3 keeps no header that a browser adds to a PUT of its own.
  */
 import { base64, checksum, combined } from "./crc64.js";
 import { CredentialError, PassingError, RefusedError, retried } from "./failures.js";
-import { partSize, type Begun, type Gateway, type Unfinished } from "./gateway.js";
+import type { Gateway, Unfinished } from "./gateway.js";
 import type { Limiter } from "./limiter.js";
 import type { Memory } from "./memory.js";
 import type { Source } from "./source.js";
-import { ExistsError, StaleUrlError, send } from "./storage.js";
+import { send, type Sending } from "./storage.js";
 
-/** Files below this are sent in one piece: read once for the checksum, once to send. */
-export const SINGLE_LIMIT = 64 << 20;
 /** Parts of one file on their way at once; all files together share the page's limiter. */
 const PARALLEL = 4;
-/** Milliseconds before its end when a URL is no longer used. */
-const STALE = 30_000;
 
 export type State =
   | { kind: "waiting" }
-  | { kind: "checking" }
   | { kind: "sending" }
   | { kind: "finishing" }
   | { kind: "paused" }
@@ -37,16 +33,12 @@ export interface Services {
   files: Limiter;
   /** Requests to S3 at once. */
   requests: Limiter;
-  clock: () => number;
 }
 
-/** What is known of an upload at the gateway. */
+/** What is known of an upload at the gateway; sizes in bytes. */
 interface Plan {
   id: string;
-  strategy: "put" | "post" | "multipart";
   partSize: number;
-  /** How to send a file in one piece, until `ends` (milliseconds since 1970). */
-  single: { method: string; url: string; headers: Record<string, string>; ends: number } | null;
 }
 
 const CANCELLED = new DOMException("The upload was cancelled.", "AbortError");
@@ -63,6 +55,8 @@ export class Transfer {
 
   readonly #services: Services;
   readonly #changed: (transfer: Transfer) => void;
+  /** Planning it twice (the answer was lost, it was paused meanwhile) gives the same plan. */
+  readonly #attempt = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16)).join("-");
   #file: File | null;
   #plan: Plan | null = null;
   #control: AbortController | null = null;
@@ -104,9 +98,9 @@ export class Transfer {
     const kept = await services.memory.recall(upload.id);
     const subject = { name: upload.name, size: upload.size, file: null, handle: kept?.handle ?? null };
     const transfer = new Transfer({ ...subject, state: { kind: "interrupted" } }, services, changed);
-    transfer.#plan = { id: upload.id, strategy: upload.strategy, partSize: kept?.partSize ?? 0, single: null };
+    transfer.#plan = { id: upload.id, partSize: kept?.partSize ?? 0 };
     transfer.#known = kept !== null;
-    if (upload.strategy === "multipart") await transfer.#look(new AbortController().signal);
+    await transfer.#look(new AbortController().signal);
     return transfer;
   }
 
@@ -123,14 +117,13 @@ export class Transfer {
   }
 
   get active(): boolean {
-    return this.state.kind === "checking" || this.state.kind === "sending" || this.state.kind === "finishing";
+    return this.state.kind === "sending" || this.state.kind === "finishing";
   }
 
   /** Whether nothing more will happen to it. */
   get over(): boolean {
-    return (
-      this.state.kind === "done" || this.state.kind === "cancelled" || (this.state.kind === "failed" && !this.state.again)
-    );
+    const { state } = this;
+    return state.kind === "done" || state.kind === "cancelled" || (state.kind === "failed" && !state.again);
   }
 
   get needsFile(): boolean {
@@ -145,9 +138,10 @@ export class Transfer {
   /** Give an interrupted upload its file back. False: it is another file. */
   async found(file: File): Promise<boolean> {
     if (file.size !== this.size) return false;
+    const { memory } = this.#services;
     const id = this.id;
-    const kept = id === null ? null : await this.#services.memory.recall(id);
-    if (id !== null && kept?.modified === file.lastModified) this.#checksums = await this.#services.memory.checksums(id);
+    const kept = id === null ? null : await memory.recall(id);
+    if (id !== null && kept?.modified === file.lastModified) this.#checksums = await memory.checksums(id);
     this.#file = file;
     return true;
   }
@@ -208,52 +202,19 @@ export class Transfer {
   }
 
   async #run(file: File, signal: AbortSignal): Promise<void> {
-    const single = this.#plan === null ? this.size < SINGLE_LIMIT : this.#plan.strategy !== "multipart";
-    const whole = single ? await this.#sendWhole(file, signal) : await this.#sendParts(file, signal);
+    await this.#sendParts(file, signal);
     this.#say({ kind: "finishing" });
     const id = this.#plan!.id;
+    const whole = this.#known ? await this.#whole(file, signal) : null;
     const stored = await this.#services.gateway.complete(id, whole, signal);
     await this.#services.memory.forget(id);
     this.#say({ kind: "done", key: stored.key });
   }
 
-  /** The file in one piece; resolves to null, for its checksum was declared when it was planned. */
-  async #sendWhole(file: File, signal: AbortSignal): Promise<null> {
-    if (this.#checksums.get(1) === undefined) {
-      this.#say({ kind: "checking" });
-      this.#checksums.set(1, await checksum(file, signal));
-    }
+  /** Send the parts that S3 has not. */
+  async #sendParts(file: File, signal: AbortSignal): Promise<void> {
     this.#say({ kind: "sending" });
-    await retried(async () => {
-      const { single } = await this.#single(file, signal);
-      await this.#put(1, single, file, signal);
-    }, signal).catch((error: unknown) => {
-      // The answer to an earlier attempt may have been lost on its way: completing looks at what is stored.
-      if (!(error instanceof ExistsError)) throw error;
-    });
-    return null;
-  }
-
-  /** A plan for one piece whose URL still lives. */
-  async #single(file: File, signal: AbortSignal): Promise<Plan & { single: NonNullable<Plan["single"]> }> {
-    const old = this.#plan;
-    if (old?.single && old.single.ends - STALE > this.#services.clock()) return { ...old, single: old.single };
-    if (old !== null) await this.#dropped(signal);
-    const begun = await this.#begin(file, base64(this.#checksums.get(1)!), signal);
-    const single = {
-      method: begun.method,
-      url: begun.url ?? "",
-      headers: begun.headers,
-      ends: Date.parse(begun.expires_at),
-    };
-    this.#plan = { id: begun.id, strategy: "put", partSize: this.size, single };
-    return { ...this.#plan, single };
-  }
-
-  /** The file in parts, those that S3 has left out; resolves to the checksum of the whole, if it is ours to say. */
-  async #sendParts(file: File, signal: AbortSignal): Promise<string | null> {
-    this.#say({ kind: "sending" });
-    if (this.#plan === null) await this.#plannedParts(file, signal);
+    if (this.#plan === null) await this.#begin(file, signal);
     else await this.#look(signal);
     const numbers = this.#missing();
     const group = new AbortController();
@@ -273,27 +234,20 @@ export class Transfer {
     } finally {
       signal.removeEventListener("abort", stop);
     }
-    return this.#known ? this.#whole(file, signal) : null;
   }
 
-  async #plannedParts(file: File, signal: AbortSignal): Promise<void> {
-    const begun = await this.#begin(file, null, signal);
-    const size = begun.part_size ?? partSize(this.size);
-    this.#plan = { id: begun.id, strategy: "multipart", partSize: size, single: null };
+  async #begin(file: File, signal: AbortSignal): Promise<void> {
+    const subject = { name: this.name, size: this.size, type: file.type || "application/octet-stream" };
+    const begun = await this.#services.gateway.begin(subject, this.#attempt, signal);
+    this.#plan = { id: begun.id, partSize: begun.part_size };
     await this.#services.memory.keep({
       id: begun.id,
       name: this.name,
       size: this.size,
       modified: file.lastModified,
-      partSize: size,
+      partSize: begun.part_size,
       handle: this.handle,
     });
-  }
-
-  async #begin(file: File, whole: string | null, signal: AbortSignal): Promise<Begun> {
-    const attempt = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16)).join("-");
-    const type = file.type || "application/octet-stream";
-    return this.#services.gateway.begin({ name: this.name, size: this.size, type }, { checksum: whole, attempt }, signal);
   }
 
   async #sendPart(file: File, number: number, signal: AbortSignal): Promise<void> {
@@ -302,16 +256,11 @@ export class Transfer {
     const value = this.#known ? await this.#checksum(file, number, signal) : null;
     await retried(async () => {
       const where = await this.#services.gateway.part(plan.id, number, value === null ? null : base64(value), signal);
-      await this.#put(number, { method: "PUT", ...where }, bytes, signal);
+      await this.#put(number, where, bytes, signal);
     }, signal);
   }
 
-  async #put(
-    number: number,
-    where: { method: string; url: string; headers: Record<string, string> },
-    bytes: Blob,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #put(number: number, where: Sending, bytes: Blob, signal: AbortSignal): Promise<void> {
     let before = 0;
     const progress = (gone: number) => {
       this.moved += gone - before;
@@ -324,7 +273,6 @@ export class Transfer {
       this.#there.set(number, bytes.size);
     } catch (error) {
       progress(0);
-      if (error instanceof StaleUrlError && this.#plan?.single) this.#plan.single.ends = 0;
       throw error;
     } finally {
       this.#moving.delete(number);
@@ -344,9 +292,12 @@ export class Transfer {
     if (state === "completed") for (const number of this.#missing()) this.#there.set(number, this.#length(number));
   }
 
+  get #count(): number {
+    return Math.max(1, Math.ceil(this.size / this.#plan!.partSize));
+  }
+
   #missing(): number[] {
-    const count = Math.max(1, Math.ceil(this.size / this.#plan!.partSize));
-    return Array.from({ length: count }, (_, at) => at + 1).filter((number) => !this.#there.has(number));
+    return Array.from({ length: this.#count }, (_, at) => at + 1).filter((number) => !this.#there.has(number));
   }
 
   #length(number: number): number {
@@ -368,9 +319,10 @@ export class Transfer {
     return value;
   }
 
+  /** The checksum of the whole: made of its parts'. */
   async #whole(file: File, signal: AbortSignal): Promise<string> {
     const parts = [];
-    for (let number = 1; (number - 1) * this.#plan!.partSize < this.size; number++) {
+    for (let number = 1; number <= this.#count; number++) {
       parts.push({ value: await this.#checksum(file, number, signal), length: this.#length(number) });
     }
     return base64(combined(parts));

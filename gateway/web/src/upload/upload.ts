@@ -19,7 +19,6 @@ const services: Services = {
   memory: new Memory(),
   files: new Limiter(3),
   requests: new Limiter(6), // as many as browsers open to one host over HTTP/1.1
-  clock: () => Date.now(),
 };
 const rows = new Map<Transfer, Row>();
 const total = new Total();
@@ -35,7 +34,7 @@ async function restored(): Promise<void> {
   const here = new Set(Array.from(rows.keys(), (transfer) => transfer.id));
   for (const upload of found) {
     const { size } = upload;
-    if (size !== null && upload.strategy !== "post" && !here.has(upload.id)) {
+    if (size !== null && upload.strategy === "multipart" && !here.has(upload.id)) {
       show(await Transfer.again({ ...upload, size }, services, changed));
     }
   }

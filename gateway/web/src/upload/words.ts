@@ -7,8 +7,8 @@ const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 export function bytes(count: number): string {
   const step = count < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(count) / 3));
   const unit = UNITS[step] ?? "byte";
-  const digits = step === 0 ? 0 : 1;
-  const format = new Intl.NumberFormat("en", { style: "unit", unit, unitDisplay: step === 0 ? "long" : "short", maximumFractionDigits: digits });
+  const detail = step === 0 ? { unitDisplay: "long" as const } : { maximumFractionDigits: 1 };
+  const format = new Intl.NumberFormat("en", { style: "unit", unit, ...detail });
   return format.format(count / 1000 ** step);
 }
 
@@ -24,8 +24,6 @@ export function stated(state: State, needsFile: boolean): string {
   switch (state.kind) {
     case "waiting":
       return "Waiting";
-    case "checking":
-      return "Checking the file";
     case "sending":
       return "Uploading";
     case "finishing":
