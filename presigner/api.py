@@ -32,7 +32,7 @@ from presigner.reading import (
     wants_gzip,
 )
 from presigner.tickets import Tickets
-from presigner.wire import json_answer
+from presigner.wire import fitting, json_answer
 
 
 def upload_routes(desk: Desk) -> APIRouter:
@@ -83,7 +83,8 @@ def _route_creation(router: APIRouter, desk: Desk) -> None:
             raise RefusedError(invalid_body(Fault("/headers/idempotency-key", "This gateway remembers no keys.")))
         else:
             made = granted(await desk.replays.once(caller.principal, key, body.model_dump(), plan))
-        return json_answer(await desk.planner.whole(dict(made)), status=201, gzip=wants_gzip(request))
+        whole, gzip = await desk.planner.whole(dict(made)), wants_gzip(request)
+        return json_answer(whole if gzip else fitting(whole, desk.most_bytes), status=201, gzip=gzip)
 
 
 def _route_reading(router: APIRouter, desk: Desk, life: Life) -> None:
@@ -110,7 +111,8 @@ def _route_reading(router: APIRouter, desk: Desk, life: Life) -> None:
         demand_query(request)
         caller, upload = await desk.own(request, upload_id)
         body = parse_body(await read_body(request, PARTS_LIMIT), PartsRequest, PARTS_LIMIT)
-        return json_answer(granted(await life.urls(upload, caller, body)).body(), gzip=wants_gzip(request))
+        fresh, gzip = granted(await life.urls(upload, caller, body)).body(), wants_gzip(request)
+        return json_answer(fresh if gzip else fitting(fresh, desk.most_bytes), gzip=gzip)
 
 
 def _route_ending(router: APIRouter, desk: Desk, life: Life, completer: Completer) -> None:

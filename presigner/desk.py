@@ -23,7 +23,8 @@ from presigner.upload import PURPOSE, Upload
 class Desk:
     """What serves the upload API; without `replays` an `Idempotency-Key` is refused rather than ignored.
 
-    Without `life` and `completer` the routes of an upload that was begun are not there.
+    Without `life` and `completer` the routes of an upload that was begun are not there. `most_bytes` is the most that
+    an answer may have; one that lists parts lists as many as fit.
     """
 
     admission: Admission
@@ -32,6 +33,7 @@ class Desk:
     replays: Replays | None
     life: Life | None
     completer: Completer | None
+    most_bytes: int | None = None
 
     async def caller(self, request: Request, *, client: str | None = None) -> Caller:
         """Who calls, and may they; raises RefusedError.

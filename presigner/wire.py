@@ -27,9 +27,33 @@ def accepts_gzip(values: Iterable[str]) -> bool:
     return False
 
 
+def fitting(body: dict[str, Any], most: int | None) -> dict[str, Any]:
+    """The body with as many of its `parts`, from the first on, as make it no longer than `most` bytes.
+
+    A client knows by `part_count`, or by what it asked for, that there are more, and asks for them by number.
+    """
+    parts = body.get("parts")
+    if most is None or not parts:
+        return body
+    left = most - _length({**body, "parts": []})
+    for count, part in enumerate(parts):
+        left -= _length(part) + 1
+        if left < 0:
+            return {**body, "parts": parts[:count]}
+    return body
+
+
+def _length(value: Any) -> int:
+    return len(_encoded(value))
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def json_answer(body: dict[str, Any] | list[Any], *, status: int = 200, gzip: bool = False) -> Response:
     """The answer, never to be stored: it carries URLs that are permissions."""
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    content = _encoded(body)
     headers = {"cache-control": "no-store", "vary": "Accept-Encoding"}
     if gzip and len(content) >= _WORTH_IT:
         content = gzip_format.compress(content, _LEVEL, mtime=0)

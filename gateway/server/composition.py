@@ -11,6 +11,7 @@ from gateway.admission import Admission, Authenticator
 from gateway.allowance import Allowance
 from gateway.asgi.cors import WithCors
 from gateway.asgi.front import Enact, Refuse, RequestIds, UploadFront
+from gateway.asgi.mounts import Mounts
 from gateway.asgi.request_id import WithRequestId
 from gateway.asgi.wire import Application, Scope, refusal_reply
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
@@ -19,7 +20,6 @@ from gateway.policy.model import Backend, Minted
 from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
 from gateway.server.admin import AdminParts, admin_routes
-from gateway.server.app import Gateway
 from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
 from gateway.server.files import FilesFront
@@ -27,26 +27,17 @@ from gateway.server.http1 import EXTENSION
 from gateway.server.operations import Check, operations_routes
 from gateway.server.pages import Bundle, page_routes
 from gateway.storage.endpoint import Endpoint
-from gateway.storage.multipart import Multipart
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Upstream
 from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
-from presigner.api import ticket_routes, upload_routes
 from presigner.application import create_application
-from presigner.completion import Completer
-from presigner.desk import Desk
+from presigner.composition import PresignerParts, api_routes
 from presigner.idempotency import Replays
-from presigner.life import Life
-from presigner.planner import Planner
-from presigner.redirect import Presigner
 from presigner.register import Register
 from presigner.sealing import Sealer
-from presigner.signing import PlanSigner
 from presigner.tickets import BASE as TICKET_BASE
-from presigner.tickets import TicketFront, Tickets
-from presigner.uppy.routes import uppy_routes
-from presigner.uppy.sign import sign_routes
+from presigner.tickets import TicketFront
 
 BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Backend}
 
@@ -99,7 +90,7 @@ def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
 def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     """The gateway: three backends, `/files`, the upload API, the admin API and operations."""
     admission = _admission(parts)
-    presigner = Presigner(endpoint=parts.endpoint, signer=parts.signer, clock=parts.clock)
+    presigner = _presigner(parts, admission)
     ways = carriages(parts.limits)
     aws = parts.limits is Limits.AWS
     forwarder = Forwarder(
@@ -122,22 +113,13 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
 
     backends: dict[Backend, Application] = {
         Backend.PROXY: front(Backend.PROXY, forwarder, denied if aws else refusal_reply),
-        Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.redirect),
+        Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.presigner.redirect),
         Backend.EDGE: parts.edge(admission),
     }
     files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)
-    desk = _desk(parts, admission, presigner)
-    tickets = Tickets(sealer=parts.sealer, clock=parts.clock)
     api = create_application(
         [
-            ticket_routes(desk, tickets),
-            upload_routes(desk),
-            uppy_routes(desk, parts.endpoint),
-            *(
-                []
-                if parts.completer is None
-                else [sign_routes(desk, PlanSigner(endpoint=parts.endpoint, signer=parts.completer))]
-            ),
+            *api_routes(presigner),
             operations_routes(parts.checks, parts.draining),
             page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
@@ -150,54 +132,28 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
 
     mounts = {**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files}
     fallback = paged(WithRequestId(api, request_ids), API)
-    return Gateway(
+    return Mounts(
         mounts={
             **{base: paged(application, UPLOADS) for base, application in mounts.items()},
-            TICKET_BASE: TicketFront(fallback, tickets),
+            TICKET_BASE: TicketFront(fallback, presigner.tickets),
         },
         fallback=fallback,
     )
 
 
-def _desk(parts: Parts, admission: Admission, presigner: Presigner) -> Desk:
-    """The upload API's collaborators."""
-    storage, signer = _storage(parts), PlanSigner(endpoint=parts.endpoint, signer=parts.signer)
-    life = completer = None
-    if storage is not None:
-        life = Life(
-            storage=storage,
-            register=parts.register,
-            signer=signer,
-            sealer=parts.sealer,
-            clock=parts.clock,
-            journal=admission.journal,
-        )
-        completer = Completer(storage=storage, register=parts.register, clock=parts.clock, journal=admission.journal)
-    planner = Planner(
+def _presigner(parts: Parts, admission: Admission) -> PresignerParts:
+    """The part of the gateway that signs and plans."""
+    return PresignerParts(
         admission=admission,
-        presigner=presigner,
-        signer=signer,
+        endpoint=parts.endpoint,
+        signer=parts.signer,
+        upstream=parts.upstream,
         sealer=parts.sealer,
-        storage=storage,
-        register=parts.register,
         clock=parts.clock,
-        new_id=lambda: f"{int(parts.clock() * 1000):012x}{secrets.token_hex(10)}",
-    )
-    return Desk(
-        admission=admission,
-        planner=planner,
-        sealer=parts.sealer,
         replays=parts.replays,
-        life=life,
-        completer=completer,
+        register=parts.register,
+        completer=parts.completer,
     )
-
-
-def _storage(parts: Parts) -> Multipart | None:
-    """S3's multipart calls, where somebody may make them."""
-    if parts.completer is None:
-        return None
-    return Multipart(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.completer, clock=parts.clock)
 
 
 def _admission(parts: Parts) -> Admission:

@@ -82,6 +82,10 @@ class AuditLog(Protocol):
         """The chain's lines in order, from the one behind number `after`."""
         ...
 
+    def head(self, *, chain: str = MAIN) -> Head:
+        """The chain's end."""
+        ...
+
     def chains(self) -> tuple[str, ...]:
         """The chains that there are, sorted."""
         ...
@@ -100,24 +104,25 @@ def chained(record: AuditRecord, head: Head) -> tuple[str, Head]:
     return f'{body[:-1]},"hash":"{digest}"}}', Head(seq=head.seq + 1, hash=digest)
 
 
-def verify(lines: Iterable[str], *, start: Head | None = None, end: Head | None = None) -> Head | Broken:
+def verify(lines: Iterable[str], *, start: Head | None = None, through: Sequence[Head] = ()) -> Head | Broken:
     """The end of the chain, or the first line that is broken.
 
-    `start` is the head behind which the lines begin (default: the chain's beginning); `end` is a head that was kept
-    elsewhere: the lines must pass through it, or their end was cut off or rewritten.
+    `start` is the head behind which the lines begin (default: the chain's beginning); `through` are heads that were
+    kept elsewhere: the lines must pass through each, or their end was cut off or rewritten.
     """
     head = start or Head()
-    if end is not None and end.seq == head.seq and end != head:
-        return Broken(line=head.seq, detail="the chain does not have the hash that was kept elsewhere")
+    kept = {known.seq: known for known in through if known.seq > head.seq}
+    if any(known.seq == head.seq and known != head for known in through):
+        return Broken(line=head.seq, detail=_REWRITTEN)
     for line in lines:
         fault = _fault(line, head)
         if fault is not None:
             return Broken(line=head.seq + 1, detail=fault)
         head = Head(seq=head.seq + 1, hash=_digest(_body(line)))
-        if end is not None and head.seq == end.seq and head != end:
-            return Broken(line=head.seq, detail="the chain does not have the hash that was kept elsewhere")
-    if end is not None and head.seq < end.seq:
-        return Broken(line=head.seq + 1, detail=f"the chain ends before line {end.seq}, which was kept elsewhere")
+        if kept.pop(head.seq, head) != head:
+            return Broken(line=head.seq, detail=_REWRITTEN)
+    if kept:
+        return Broken(line=head.seq + 1, detail=f"the chain ends before line {min(kept)}, which was kept elsewhere")
     return head
 
 
@@ -143,6 +148,8 @@ def _body(line: str) -> str:
 def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
+
+_REWRITTEN: Final = "the chain does not have the hash that was kept elsewhere"
 
 _HASH_LENGTH: Final = len(f',"hash":"{GENESIS}"}}')
 

@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 
 from gateway.tenants.aside import Aside
 from gateway.tenants.audit import MAIN, AuditLog, AuditRecord, Head
+from gateway.tenants.evidence import BEGIN, END
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class AuditTrail:
         if self._worker is not None:
             await self._worker  # not cancelled: a batch that was handed over would be written again
         if await self.flush(summary=True) and self._chain != MAIN:
-            await self._written_by(lambda: self._mark("audit.end", f"{self._head.seq}:{self._head.hash}"))
+            await self._written_by(lambda: self._mark(END, f"{self._head.seq}:{self._head.hash}"))
         self._answers = False
         if waiting := self.state().waiting:
             _LOG.error("%d records of the audit were not written: the store does not answer", waiting)
@@ -166,9 +167,11 @@ class AuditTrail:
         lost = self._lost
         if not await self._written_by(lambda: self._append(lost)):
             return False
-        self._begun, self._lost_told = True, lost
+        self._lost_told = lost
         self._written += len(self._writing)
         self._writing.clear()
+        if not self._begun and self._head.seq:
+            self._begun = await self._written_by(lambda: self._mark(BEGIN))
         return True
 
     async def _run(self) -> None:
@@ -197,8 +200,6 @@ class AuditTrail:
 
     def _append(self, lost: int) -> None:
         """Beside the loop: the batch behind the chain's last line; an empty one asks whether the store answers."""
-        if not self._begun:
-            self._mark("audit.begin")
         before = [self._about("audit", "lost", count=lost - self._lost_told)] if lost > self._lost_told else []
         self._head = self._log.append([*before, *self._writing], chain=self._chain)
 

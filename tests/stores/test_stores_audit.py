@@ -62,8 +62,8 @@ def test_a_chain_that_nobody_touched_is_intact(stores: Stores) -> None:
     lines = list(stores.audit.lines())
     assert [head.seq for head in heads] == [1, 4, 54]
     assert verify(lines) == heads[-1]
-    assert verify(lines, end=heads[0]) == heads[-1]
-    assert verify(stores.audit.lines(after=4), start=heads[1], end=heads[-1]) == heads[-1]
+    assert verify(lines, through=[heads[0]]) == heads[-1]
+    assert verify(stores.audit.lines(after=4), start=heads[1], through=[heads[-1]]) == heads[-1]
 
 
 def test_an_empty_append_changes_nothing(stores: Stores) -> None:
@@ -145,7 +145,9 @@ def test_a_cut_end_shows_against_a_head_that_was_kept() -> None:
     end = verify(lines)
     assert isinstance(end, Head)
     assert isinstance(verify(lines[:4]), Head)
-    assert verify(lines[:4], end=end) == Broken(line=5, detail="the chain ends before line 5, which was kept elsewhere")
+    assert verify(lines[:4], through=[end]) == Broken(
+        line=5, detail="the chain ends before line 5, which was kept elsewhere"
+    )
 
 
 def test_a_chain_that_was_written_anew_shows_against_a_head_that_was_kept() -> None:
@@ -157,7 +159,9 @@ def test_a_chain_that_was_written_anew_shows_against_a_head_that_was_kept() -> N
         line, head = chained(_record(number), head)
         anew.append(line)
     assert isinstance(verify(anew), Head)
-    assert verify(anew, end=end) == Broken(line=3, detail="the chain does not have the hash that was kept elsewhere")
+    assert verify(anew, through=[end]) == Broken(
+        line=3, detail="the chain does not have the hash that was kept elsewhere"
+    )
 
 
 @given(number=st.integers(0, 4), place=st.integers(0, 10_000), byte=st.characters(codec="ascii"))

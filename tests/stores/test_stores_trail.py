@@ -46,7 +46,7 @@ class Unsteady:
     def __init__(self, stores: Stores) -> None:
         self._log = stores.audit
         self.answers = True
-        self.lines, self.chains = stores.audit.lines, stores.audit.chains
+        self.lines, self.chains, self.head = stores.audit.lines, stores.audit.chains, stores.audit.head
 
     def append(self, records: Sequence[AuditRecord], *, chain: str = MAIN) -> Head:
         if not self.answers:

@@ -24,14 +24,14 @@ class DynamoAuditLog:
         """Write the records behind the chain's last line."""
 
         def attempt() -> Head:
-            before = self._heads.pop(chain, None) or self._head(chain)
+            before = self._heads.pop(chain, None) or self.head(chain=chain)
             head, actions = _lines(records, before, chain)
             if self._table.transact(actions) is not None:
                 raise Conflict
             return head
 
         if not records:
-            return self._head(chain)
+            return self.head(chain=chain)
         head: Head = self._table.decided(attempt)
         self._heads[chain] = head
         return head
@@ -46,6 +46,11 @@ class DynamoAuditLog:
                 yield item["line"]
             after = int(found[-1]["sk"]) if found else after
 
+    def head(self, *, chain: str = MAIN) -> Head:
+        """The chain's end."""
+        found, _ = self._table.query("pk = :pk", {":pk": f"audit#{chain}"}, limit=1, newest_first=True)
+        return Head(seq=int(found[0]["sk"]), hash=found[0]["hash"]) if found else Head()
+
     def chains(self) -> tuple[str, ...]:
         """The chains that there are."""
         names: list[str] = []
@@ -55,10 +60,6 @@ class DynamoAuditLog:
             found, more = self._table.query("pk = :pk AND sk > :after", values, limit=_PAGE)
             names += [item["sk"] for item in found]
         return tuple(names)
-
-    def _head(self, chain: str) -> Head:
-        found, _ = self._table.query("pk = :pk", {":pk": f"audit#{chain}"}, limit=1, newest_first=True)
-        return Head(seq=int(found[0]["sk"]), hash=found[0]["hash"]) if found else Head()
 
 
 def _lines(records: Sequence[AuditRecord], head: Head, chain: str) -> "tuple[Head, list[dict[str, Any]]]":

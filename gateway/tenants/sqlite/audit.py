@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gateway.tenants.audit import MAIN, AuditRecord, Head, chained
-from gateway.tenants.sqlite.database import Database
+from gateway.tenants.sqlite.database import Database, Row
 
 _HEAD: Final = "SELECT seq, hash FROM audit WHERE chain = ? ORDER BY seq DESC LIMIT 1"
 _PAGE: Final = 500
@@ -20,8 +20,7 @@ class SqliteAuditLog:
     def append(self, records: Sequence[AuditRecord], *, chain: str = MAIN) -> Head:
         """Write the records behind the chain's last line."""
         with self._database.writing(durable=self._durable) as connection:
-            row = connection.execute(_HEAD, (chain,)).fetchone()
-            head = Head() if row is None else Head(seq=row[0], hash=row[1])
+            head = _end(connection.execute(_HEAD, (chain,)).fetchone())
             rows = []
             for record in records:
                 line, head = chained(record, head)
@@ -37,6 +36,14 @@ class SqliteAuditLog:
                 yield line
             after = rows[-1][0]
 
+    def head(self, *, chain: str = MAIN) -> Head:
+        """The chain's end."""
+        return _end(self._database.row(_HEAD, (chain,)))
+
     def chains(self) -> tuple[str, ...]:
         """The chains that there are."""
         return tuple(row[0] for row in self._database.rows("SELECT DISTINCT chain FROM audit ORDER BY chain"))
+
+
+def _end(row: Row | None) -> Head:
+    return Head() if row is None else Head(seq=row[0], hash=row[1])

@@ -45,14 +45,19 @@ class _Held:
 class Database:
     """The file at `path`, made if there is none, and brought to this code's schema.
 
-    Raises `StoreUnavailableError` where it can't be opened, `StoreVersionError` where a newer version made it.
+    `read_only` changes nothing of it, not even its schema. Raises `StoreUnavailableError` where it can't be opened,
+    `StoreVersionError` where a newer version made it.
     """
 
-    def __init__(self, path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+    def __init__(self, path: Path, *, busy_timeout: float = BUSY_TIMEOUT, read_only: bool = False) -> None:
+        self._uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._path = path
         self._busy_timeout = busy_timeout
         self._local = threading.local()
         self._opened: list[_Held] = []
+        if read_only:
+            self._version()
+            return
         with _translated():
             _write_ahead(self._held().connection, busy_timeout)
         self._migrate()
@@ -117,7 +122,7 @@ class Database:
         """A connection for this thread; one of the parent process stays referred to, for closing it would be harm."""
         with _translated():
             connection = sqlite3.connect(
-                self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+                self._uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA trusted_schema=OFF")

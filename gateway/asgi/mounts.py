@@ -1,4 +1,4 @@
-"""The gateway as one ASGI application: the first segment of the raw path says which part answers.
+"""Several applications behind one: the first segment of the raw path says which answers.
 
 Routing compares bytes as they came and decodes nothing, so no spelling of a path reaches another part than it names.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from gateway.asgi.wire import Application, Receive, Scope, Send
 
 
-class Gateway:
+class Mounts:
     """Hands each request to the mount whose base (`/proxy`) begins its raw path, and the rest to `fallback`."""
 
     def __init__(self, *, mounts: Mapping[str, Application], fallback: Application) -> None:

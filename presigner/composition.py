@@ -1,0 +1,102 @@
+"""The presigner put together: the same calls behind the whole gateway and behind a Lambda function of its own."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from gateway.admission import Admission
+from gateway.storage.endpoint import Endpoint
+from gateway.storage.multipart import Multipart
+from gateway.storage.sigv4 import Signer
+from gateway.storage.upstream import Upstream
+from presigner.api import ticket_routes, upload_routes
+from presigner.completion import Completer
+from presigner.desk import Desk
+from presigner.idempotency import Replays
+from presigner.life import Life
+from presigner.planner import Planner
+from presigner.redirect import Presigner
+from presigner.register import Register
+from presigner.sealing import Sealer
+from presigner.signing import PlanSigner
+from presigner.tickets import Tickets
+from presigner.uppy.routes import uppy_routes
+from presigner.uppy.sign import sign_routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresignerParts:
+    """What the presigner is made of.
+
+    `replays` remembers idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and
+    abort uploads, none is multipart. `most_bytes` is the most that an answer may have, None where it has no limit.
+    """
+
+    admission: Admission
+    endpoint: Endpoint
+    signer: Signer
+    upstream: Upstream
+    sealer: Sealer
+    clock: Callable[[], float]
+    replays: Replays | None = None
+    register: Register | None = None
+    completer: Signer | None = None
+    most_bytes: int | None = None
+
+    @property
+    def presigner(self) -> Presigner:
+        """Who signs single PUTs."""
+        return Presigner(endpoint=self.endpoint, signer=self.signer, clock=self.clock)
+
+    @property
+    def tickets(self) -> Tickets:
+        """Who makes and reads tickets."""
+        return Tickets(sealer=self.sealer, clock=self.clock)
+
+
+def api_routes(parts: PresignerParts) -> tuple[APIRouter, ...]:
+    """The routes of the upload API, Uppy's among them."""
+    desk = _desk(parts)
+    routes = (ticket_routes(desk, parts.tickets), upload_routes(desk), uppy_routes(desk, parts.endpoint))
+    if parts.completer is None:
+        return routes
+    return (*routes, sign_routes(desk, PlanSigner(endpoint=parts.endpoint, signer=parts.completer)))
+
+
+def _desk(parts: PresignerParts) -> Desk:
+    storage, signer = _storage(parts), PlanSigner(endpoint=parts.endpoint, signer=parts.signer)
+    life = completer = None
+    register, clock, journal = parts.register, parts.clock, parts.admission.journal
+    if storage is not None:
+        life = Life(
+            storage=storage, register=register, signer=signer, sealer=parts.sealer, clock=clock, journal=journal
+        )
+        completer = Completer(storage=storage, register=register, clock=clock, journal=journal)
+    planner = Planner(
+        admission=parts.admission,
+        presigner=parts.presigner,
+        signer=signer,
+        sealer=parts.sealer,
+        storage=storage,
+        register=register,
+        clock=clock,
+        new_id=lambda: f"{int(clock() * 1000):012x}{secrets.token_hex(10)}",
+    )
+    return Desk(
+        admission=parts.admission,
+        planner=planner,
+        sealer=parts.sealer,
+        replays=parts.replays,
+        life=life,
+        completer=completer,
+        most_bytes=parts.most_bytes,
+    )
+
+
+def _storage(parts: PresignerParts) -> Multipart | None:
+    """S3's multipart calls, where somebody may make them."""
+    if parts.completer is None:
+        return None
+    return Multipart(upstream=parts.upstream, endpoint=parts.endpoint, signer=parts.completer, clock=parts.clock)
