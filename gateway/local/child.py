@@ -3,19 +3,15 @@
 Its own session keeps the terminal's Ctrl-C from it, so that the parent decides in which order things stop.
 """
 
-import ctypes
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from gateway.local.errors import DemoError
 from gateway.local.files import explain
-
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+from gateway.server.lifeline import tied
 
 _TAIL_BYTES: Final = 16_384
 
@@ -23,7 +19,7 @@ _TAIL_BYTES: Final = 16_384
 class Child:
     """One process, its log (truncated at every start) and its end.
 
-    On Linux the kernel kills it as soon as the *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG): start it
+    On Linux the kernel kills it as soon as the *thread* that started it ends (`lifeline`): start it
     from the main thread or from one that lives as long. Elsewhere only `stop` ends it.
     """
 
@@ -40,7 +36,7 @@ class Child:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                     umask=0o077,
-                    preexec_fn=_dies_with_parent(os.getpid()),  # noqa: PLW1509 - it only makes two system calls
+                    preexec_fn=tied(signal.SIGKILL),  # noqa: PLW1509 - it only makes two system calls
                 )
         except OSError as error:
             raise explain(log.parent, error) from error
@@ -83,17 +79,3 @@ class Child:
             return DemoError(f"The disk of {self._log.parent} is full: {name} could not start.")
         last = lines[-1] if lines else "it said nothing"
         return DemoError(f"{name} ended with status {self._process.poll()}: {last} (see {self._log}).")
-
-
-def _dies_with_parent(parent: int) -> Callable[[], None] | None:
-    """What the child does before it becomes the program; the library is loaded here, before the fork."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def before_exec() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # the parent died before the kernel knew
-            os._exit(1)
-
-    return before_exec

@@ -44,6 +44,7 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     date: DateLine
     new_id: Callable[[], str]
+    scheme: str = "http"
     stopping: bool = False
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -120,10 +121,13 @@ class Connection(asyncio.Protocol):
                 pass
 
     def eof_received(self) -> bool:
-        """The client closed its side: True keeps ours open, where a complete request still awaits its answer."""
+        """The client closed its side: True keeps ours open, where a complete request still awaits its answer.
+
+        Under TLS there is no half: whoever closes is gone (RFC 8446 section 6.1 would allow it, asyncio does not).
+        """
         self._half_closed = True
         match self._phase:
-            case Phase.ANSWER:
+            case Phase.ANSWER if self._transport.can_write_eof():
                 return True
             case Phase.HEAD if self._reader.started:
                 self._transport.write(self._problem(malformed("The request ended inside its head.")))
@@ -166,7 +170,7 @@ class Connection(asyncio.Protocol):
         self._read_body(rest)
         if self._exchange is None:  # the body was at fault at once: the application never sees it
             return
-        scope = scope_of(head, exchange.request_id, self._client, self._server)
+        scope = scope_of(head, exchange.request_id, self._client, self._server, shared.scheme)
         task = shared.loop.create_task(exchange.run(shared.app, scope))
         shared.tasks.add(task)
         task.add_done_callback(shared.tasks.discard)
@@ -338,7 +342,8 @@ class Connection(asyncio.Protocol):
         self._phase = Phase.LINGER
         self._held.clear()
         self._held_size = 0
-        self._transport.write_eof()
+        if self._transport.can_write_eof():  # not under TLS: there the client knows the answer's end by its length
+            self._transport.write_eof()
         self._resume_reading()
         self._alarm.set(self._now() + self._limits.linger_seconds)
 

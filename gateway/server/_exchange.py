@@ -190,7 +190,11 @@ class Exchange:
 
 
 def scope_of(
-    head: RequestHead, request_id: str, client: tuple[str, int] | None, server: tuple[str, int] | None
+    head: RequestHead,
+    request_id: str,
+    client: tuple[str, int] | None,
+    server: tuple[str, int] | None,
+    scheme: str = "http",
 ) -> Scope:
     """The ASGI scope of a request. `raw_path`, `query_string` and `headers` are exact; `path` is a reading of them."""
     path = head.raw_path if b"%" not in head.raw_path else unquote_to_bytes(head.raw_path)
@@ -199,7 +203,7 @@ def scope_of(
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": head.version,
         "method": head.method,
-        "scheme": "http",
+        "scheme": scheme,
         "path": path.decode("utf-8", "replace"),
         "raw_path": head.raw_path,
         "query_string": head.query or b"",

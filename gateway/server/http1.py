@@ -2,14 +2,17 @@
 
 Owns listening, starting and stopping. What a request may look like is `_head` and `_framing`, what a connection does
 is `_connection`, what the application sees is `_exchange`; why this is not a stock server is decision 0105.
-It speaks plain HTTP/1.1 and calls its application with scopes of type `http` only (no lifespan, no websocket).
+It speaks HTTP/1.1, plain or under TLS, and calls its application with scopes of type `http` only (no lifespan, no
+websocket).
 """
 
 import asyncio
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Callable
+from typing import Any
 
 from gateway.server._connection import Connection, Shared
 from gateway.server._exchange import EXTENSION, App, Message, Receive, Scope, Send
@@ -81,8 +84,17 @@ class Server:
         """How many connections are open."""
         return 0 if self._shared is None else len(self._shared.connections)
 
-    async def start(self, *, host: str = "127.0.0.1", port: int = 0, sock: socket.socket | None = None) -> None:
+    async def start(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        sock: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Listen on `host` and `port` (0: any free one), or on `sock`, which is bound already and now the server's.
+
+        With `tls` a connection begins with its handshake, which has the time of a head.
 
         Raises `OSError` where that is not possible, `RuntimeError` on a second start.
         """
@@ -90,12 +102,23 @@ class Server:
             raise RuntimeError("the server was started before")
         loop = asyncio.get_running_loop()
         shared = self._shared = Shared(
-            app=self._app, limits=self._limits, loop=loop, date=self._date, new_id=self._new_id
+            app=self._app,
+            limits=self._limits,
+            loop=loop,
+            date=self._date,
+            new_id=self._new_id,
+            scheme="http" if tls is None else "https",
         )
-        if sock is not None:
-            self._listener = await loop.create_server(lambda: Connection(shared), sock=sock, backlog=_BACKLOG)
-        else:
-            self._listener = await loop.create_server(lambda: Connection(shared), host, port, backlog=_BACKLOG)
+        place: dict[str, Any] = {"host": host, "port": port} if sock is None else {"sock": sock}
+        if tls is not None:
+            # Without a time for its end, a client that never answers a close would keep its connection.
+            place |= {
+                "ssl": tls,
+                "ssl_handshake_timeout": self._limits.header_deadline,
+                "ssl_shutdown_timeout": self._limits.linger_seconds,
+            }
+        listen = loop.create_unix_server if _is_unix(sock) else loop.create_server
+        self._listener = await listen(lambda: Connection(shared), backlog=_BACKLOG, **place)
 
     async def stop(self, grace: float = 10.0) -> None:
         """Stop listening, let requests in flight finish for `grace` seconds, then end what is left.
@@ -117,6 +140,10 @@ class Server:
         await asyncio.gather(*shared.tasks, return_exceptions=True)
         await _settled(shared, 1.0)
         await listener.wait_closed()
+
+
+def _is_unix(sock: socket.socket | None) -> bool:
+    return sock is not None and sock.family == socket.AF_UNIX
 
 
 async def serve(

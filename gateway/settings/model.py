@@ -5,13 +5,13 @@ Descriptions are for operators; `reference` renders them. A value is only ever r
 
 import base64
 import binascii
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from gateway.asgi.forwarded import TrustedProxies
 from gateway.cors import origin
 from gateway.policy.addresses import url_fault
 from gateway.server.carriages import Limits
@@ -19,9 +19,6 @@ from gateway.settings.base import Table
 from gateway.settings.http import Http
 from gateway.settings.issuers import OperatorIssuer, SharedIssuer
 from gateway.storage.endpoint import Addressing, Endpoint
-
-UNIX: Final = "unix"
-"""Among trusted proxies: whoever connects to the Unix socket."""
 
 SEALING_KEY_BYTES: Final = 32
 
@@ -44,8 +41,7 @@ def _plain_url(text: str) -> None:
 
 
 def _proxy(text: str) -> None:
-    if text != UNIX:
-        ipaddress.ip_network(text)
+    TrustedProxies.of([text])
 
 
 def _sealing_key(secret: SecretStr) -> SecretStr:

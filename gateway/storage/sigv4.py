@@ -144,6 +144,19 @@ class _Instant:
         return self.day.sign(self.preamble + sha256(request.encode()).hexdigest())
 
 
+class _Held:
+    """Credentials and what was derived from them; replaced whole when they are renewed."""
+
+    __slots__ = ("credentials", "days", "last", "token_parameter")
+
+    def __init__(self, credentials: Credentials) -> None:
+        token = credentials.session_token
+        self.credentials = credentials
+        self.token_parameter = "" if token is None else f"&X-Amz-Security-Token={encode_component(token)}"
+        self.days: dict[str, _Day] = {}
+        self.last: _Instant | None = None
+
+
 class Signer:
     """Signs for one access key, region and service; safe to share between threads.
 
@@ -151,13 +164,18 @@ class Signer:
     """
 
     def __init__(self, credentials: Credentials, region: str, service: Service = S3) -> None:
-        self.credentials = credentials
         self.region = region
         self.service = service
-        self._days: dict[str, _Day] = {}
-        self._last: _Instant | None = None
-        token = credentials.session_token
-        self._token_parameter = "" if token is None else f"&X-Amz-Security-Token={encode_component(token)}"
+        self._held = _Held(credentials)
+
+    @property
+    def credentials(self) -> Credentials:
+        """Who signs now."""
+        return self._held.credentials
+
+    def renew(self, credentials: Credentials) -> None:
+        """Sign with these from now on; a signature that is being made is of the old ones or the new, never of both."""
+        self._held = _Held(credentials)
 
     def __repr__(self) -> str:
         return f"Signer({self.credentials.access_key!r}, {self.region!r}, {self.service.name!r})"
@@ -183,7 +201,8 @@ class Signer:
         """
         if not 1 <= expires <= LONGEST_URL_LIFETIME:
             raise ValueError("a URL lives from 1 to 604,800 seconds")
-        instant, token = self._at(now), self._token_parameter
+        held = self._held
+        instant, token = self._at(held, now), held.token_parameter
         signed = canonical_headers(origin.partition("://")[2], headers)
         timed, named = f"{instant.parameters}{expires}", f"&X-Amz-SignedHeaders={encode_names(signed[1])}"
         # The token stands last in the URL, as in every SDK's, but in alphabetical order in what is signed.
@@ -211,8 +230,9 @@ class Signer:
         What is returned replaces headers of the same name: `authorization`, `x-amz-date`, and where they apply
         `x-amz-content-sha256` and `x-amz-security-token`. A header that can't be signed is a `ValueError`.
         """
-        instant = self._at(now)
-        own = self._own_headers(instant.stamp, payload_hash)
+        held = self._held
+        instant = self._at(held, now)
+        own = self._own_headers(held.credentials.session_token, instant.stamp, payload_hash)
         others = [(name, value) for name, value in headers if name.lower() not in own]
         signed = canonical_headers(host, [*others, *own.items()])
         parameters = _sorted(encode_query(query))
@@ -231,14 +251,15 @@ class Signer:
         `conditions` are the form's own; those of the fields added here are appended. `expiration` is when S3 stops
         taking the form.
         """
-        instant = self._at(now)
+        held = self._held
+        instant, token = self._at(held, now), held.credentials.session_token
         fields = {
             "x-amz-algorithm": ALGORITHM,
             "x-amz-credential": instant.day.credential,
             "x-amz-date": instant.stamp,
         }
-        if self.credentials.session_token is not None:
-            fields["x-amz-security-token"] = self.credentials.session_token
+        if token is not None:
+            fields["x-amz-security-token"] = token
         policy = {
             "expiration": _format("%Y-%m-%dT%H:%M:%SZ", _seconds(expiration)),
             "conditions": [*conditions, *({name: value} for name, value in fields.items())],
@@ -247,12 +268,12 @@ class Signer:
         fields["x-amz-signature"] = instant.day.sign(fields["policy"])
         return fields
 
-    def _own_headers(self, stamp: str, payload_hash: str) -> dict[str, str]:
+    def _own_headers(self, token: str | None, stamp: str, payload_hash: str) -> dict[str, str]:
         own = {"x-amz-date": stamp}
         if self.service.content_hash_header:
             own["x-amz-content-sha256"] = payload_hash
-        if self.credentials.session_token is not None:
-            own["x-amz-security-token"] = self.credentials.session_token
+        if token is not None:
+            own["x-amz-security-token"] = token
         return own
 
     def _paths(self, path: str) -> tuple[str, str]:
@@ -262,12 +283,12 @@ class Signer:
             return encoded, encoded
         return path, encode_key(normalized_path(path) if self.service.normalize_path else path)
 
-    def _at(self, now: Moment) -> _Instant:
-        seconds, last = _seconds(now), self._last
+    def _at(self, held: _Held, now: Moment) -> _Instant:
+        seconds, last = _seconds(now), held.last
         if last is None or last.seconds != seconds:
             stamp = _format("%Y%m%dT%H%M%SZ", seconds)
-            day = self._day(stamp[:8])
-            last = self._last = _Instant(
+            day = self._day(held, stamp[:8])
+            last = held.last = _Instant(
                 seconds=seconds,
                 stamp=stamp,
                 day=day,
@@ -277,21 +298,21 @@ class Signer:
             )
         return last
 
-    def _day(self, date: str) -> _Day:
-        day = self._days.get(date)
+    def _day(self, held: _Held, date: str) -> _Day:
+        day = held.days.get(date)
         if day is None:
-            day = self._derive(date)
+            day = self._derive(held.credentials, date)
             # A new dict, never one emptied in place: another thread may be reading.
-            kept = self._days if len(self._days) < _DAYS_KEPT else {}
-            self._days = {**kept, date: day}
+            kept = held.days if len(held.days) < _DAYS_KEPT else {}
+            held.days = {**kept, date: day}
         return day
 
-    def _derive(self, date: str) -> _Day:
-        key = f"AWS4{self.credentials.secret_key}".encode()
+    def _derive(self, credentials: Credentials, date: str) -> _Day:
+        key = f"AWS4{credentials.secret_key}".encode()
         for step in (date, self.region, self.service.name, "aws4_request"):
             key = hmac.digest(key, step.encode(), "sha256")
         scope = f"{date}/{self.region}/{self.service.name}/aws4_request"
-        credential = f"{self.credentials.access_key}/{scope}"
+        credential = f"{credentials.access_key}/{scope}"
         return _Day(scope=scope, credential=credential, mac=hmac.new(key, digestmod="sha256"))
 
 

@@ -320,7 +320,7 @@ def test_days_remembered_are_bounded() -> None:
     signer = Signer(PLAIN, "r")
     for day in range(100):
         presign(signer, now=NOW + timedelta(days=day))
-    assert len(signer._days) <= 4
+    assert len(signer._held.days) <= 4
 
 
 def test_signers_share_nothing() -> None:
@@ -339,7 +339,7 @@ def test_secrets_do_not_print() -> None:
     """Neither credentials nor a signer show the secret key or the session token."""
     signer = Signer(TEMPORARY, "r")
     presign(signer)
-    printed = f"{TEMPORARY!r} {signer!r} {signer._days!r} {signer._last!r}"
+    printed = f"{TEMPORARY!r} {signer!r} {signer._held.days!r} {signer._held.last!r}"
     assert "AKIDEXAMPLE" in printed
     assert not [secret for secret in (PLAIN.secret_key, "token/with+signs") if secret in printed]
 
