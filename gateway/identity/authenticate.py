@@ -18,6 +18,7 @@ from gateway.identity.credential import Credential, credential
 from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import JwtBaseError, JwtIssuerNotConfiguredError, ParameterValidationError
 from gateway.identity.jwks import JwksCache
+from gateway.identity.keys import SigningKey
 from gateway.identity.refusals import refusal
 from gateway.identity.rules import Binding, binding, check_token, principal
 from gateway.identity.token import UnverifiedToken, decompose_unverified_jwt
@@ -45,6 +46,22 @@ class Directory(Protocol):
 
     def issuers(self, issuer: str) -> Sequence[tuple[TenantId, IssuerRule]]:
         """The tenants that name exactly this issuer, each with its entry."""
+        ...
+
+
+class Keys(Protocol):
+    """Issuers' keys; `JwksCache` is one."""
+
+    def get_cached_jwk(self, source: JwksSource, kid: str) -> SigningKey | None:
+        """The key, where that takes no I/O; None says to use the others."""
+        ...
+
+    def get_jwk(self, source: JwksSource, kid: str) -> SigningKey:
+        """The key, waiting in this thread if need be; raises this room's errors."""
+        ...
+
+    async def get_jwk_async(self, source: JwksSource, kid: str) -> SigningKey:
+        """As `get_jwk`, from an event loop."""
         ...
 
 
@@ -82,7 +99,7 @@ class Authenticator:
         *,
         directory: Directory | None = None,
         api_keys: ApiKeySource | None = None,
-        jwks_cache: JwksCache | None = None,
+        jwks_cache: Keys | None = None,
         clock: Callable[[], float] = time.time,
         settings: AuthenticatorSettings | None = None,
     ) -> None:
@@ -91,7 +108,7 @@ class Authenticator:
             self._shared[rule.issuer] = (*self._shared.get(rule.issuer, ()), binding(rule))
         self._directory = directory or NoDirectory()
         self._api_keys = api_keys or NoApiKeys()
-        self._cache = jwks_cache or JwksCache(clock=clock)
+        self._cache: Keys = jwks_cache or JwksCache(clock=clock)
         self._clock = clock
         settings = settings or AuthenticatorSettings()
         self._max_bytes = settings.max_token_bytes
