@@ -24,6 +24,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="URL",
         help="let pages of this origin call, beside the demo's own (https://app.example; may be repeated)",
     )
+    parser.add_argument(
+        "--published-edge",
+        action="store_true",
+        help="let the edge decide by signed documents, as in CloudFront, instead of by the gateway's own store",
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,7 +43,12 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise CommandError(str(error)) from error
     chosen = demo.DemoOptions(
-        port=options.port, data=options.data, limits=options.limits, strict_s3=options.strict_s3, cors=cors
+        port=options.port,
+        data=options.data,
+        limits=options.limits,
+        strict_s3=options.strict_s3,
+        cors=cors,
+        published_edge=options.published_edge,
     )
     try:
         return demo.run(chosen)

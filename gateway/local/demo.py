@@ -34,7 +34,8 @@ ORIGINS_FILE: Final = "origins.json"
 class DemoOptions:
     """What the command line says: the gateway's port (0: any), the directory, whose limits, how strict an S3.
 
-    `cors` names the origins of pages elsewhere that may call, beside the demo's own page.
+    `cors` names the origins of pages elsewhere that may call, beside the demo's own page. `published_edge`: whether
+    the edge decides by documents that are published for it, as in CloudFront.
     """
 
     port: int
@@ -42,6 +43,7 @@ class DemoOptions:
     limits: str
     strict_s3: bool
     cors: Cors = NO_PAGES
+    published_edge: bool = False
 
 
 def run(options: DemoOptions) -> int:
@@ -101,6 +103,7 @@ async def _running(
             issuer=issuer,
             limits=options.limits,
             cors=cors,
+            documents=Endpoint.at(store.endpoint, store.documents) if options.published_edge else None,
         )
         server = Server(await stack.enter_async_context(wiring.gateway(place)))
         stack.push_async_callback(server.stop)

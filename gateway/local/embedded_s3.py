@@ -82,6 +82,11 @@ class EmbeddedS3:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def documents(self) -> str:
+        """The bucket of the edge's documents, apart from all that is uploaded."""
+        return f"{self.bucket}-edge"
+
+    @property
     def signer(self) -> Credentials:
         """Who may only put objects and parts; known once started, as the other two are (`identities`)."""
         return self.identities.signer
@@ -139,7 +144,7 @@ class EmbeddedS3:
         prepare(data)
         demand_room(data)
         self.identities = Identities.keep(self.directory / "s3-keys.json", secrets.token_hex)
-        write_object(self.directory / "s3.json", self.identities.seaweed_config(self.bucket))
+        write_object(self.directory / "s3.json", self.identities.seaweed_config(self.bucket, self.documents))
         served = self._choose_ports()
         # What an earlier start wrote here would win over the defaults that this one relies on.
         (data / "mini.options").unlink(missing_ok=True)
@@ -201,7 +206,12 @@ class EmbeddedS3:
         return DemoError(f"The embedded S3 was not ready within {_READY_SECONDS:.0f} s: see {log}.")
 
     def _configure(self) -> None:
-        """Set the bucket up as `upload-gateway doctor` wants it: its CORS rules, and the end of abandoned uploads."""
+        """Set the bucket up as `upload-gateway doctor` wants it: its CORS rules, and the end of abandoned uploads.
+
+        The bucket of the edge's documents is one more, without any.
+        """
+        if self._ask("PUT", bucket=self.documents)[0] not in {200, 409}:
+            raise DemoError(f"The embedded S3 refused the bucket {self.documents}.")
         rules = bucket_cors.wanted(Cors.of(self.origins))
         self._set("cors", bucket_cors.document(rules) if rules else None)
         self._set("lifecycle", lifecycle.RULE)
@@ -216,13 +226,14 @@ class EmbeddedS3:
         self,
         method: str,
         *,
+        bucket: str | None = None,
         key: str = "",
         body: bytes = b"",
         query: Sequence[tuple[str, str]] = (),
         patience: float = _PATIENCE,
     ) -> tuple[int, bytes]:
         """One signed request of the operator, about the bucket or one object: the status and the body."""
-        host, path = f"{self.host}:{self.port}", f"/{self.bucket}/{key}".removesuffix("/")
+        host, path = f"{self.host}:{self.port}", f"/{bucket or self.bucket}/{key}".removesuffix("/")
         signer = Signer(self.identities.operator, self.region)
         headers = signer.sign_headers(method, host, path, now=time.time(), query=query, payload_hash=UNSIGNED_PAYLOAD)
         target = path + "".join(f"?{name}={value}" for name, value in query)

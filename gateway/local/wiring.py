@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.asgi.wire import Application
 from gateway.cors import Cors
-from gateway.local.edge import edge_here
+from gateway.local.edge import edge_here, published_edge
 from gateway.local.errors import DemoError
 from gateway.local.files import prepare, write_private
 from gateway.local.issuer import DevelopmentIssuer
@@ -18,7 +18,7 @@ from gateway.local.s3_identities import Identities
 from gateway.policy.document import parse, render
 from gateway.policy.model import Policy
 from gateway.server.carriages import Limits
-from gateway.server.deployment import Deployment
+from gateway.server.deployment import Deployment, EdgeDocuments
 from gateway.server.opened import private_database, sqlite_opened
 from gateway.server.wiring import wired
 from gateway.storage.endpoint import Endpoint
@@ -28,6 +28,7 @@ from gateway.tenants.demo_documents import demo_documents
 from gateway.tenants.errors import StoreError
 from gateway.tenants.folder import TenantFolder, TenantFolderError
 from gateway.tenants.policies import Change, PolicyStore
+from gateway.tenants.published.signing import SigningPair
 from gateway.tenants.stores import sqlite_stores
 from presigner.sealing import KEY_BYTES
 
@@ -37,7 +38,10 @@ POLICY_LIFETIME: Final = 0.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a demo is: directory, bucket, who may do what there, issuers, whose limits hold, whose pages may call."""
+    """Where a demo is: directory, bucket, who may do what there, issuers, whose limits hold, whose pages may call.
+
+    `documents` is the bucket of the edge's documents where the edge is to decide by them, as in CloudFront.
+    """
 
     data: Path
     endpoint: Endpoint
@@ -46,6 +50,7 @@ class Place:
     issuer: DevelopmentIssuer
     limits: str
     cors: Cors
+    documents: Endpoint | None = None
 
 
 def prepared(data: Path) -> None:
@@ -73,6 +78,7 @@ def prepared(data: Path) -> None:
 
 def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> Deployment:
     """The gateway of a prepared directory."""
+    documents = _documents(place)
     return Deployment(
         endpoint=place.endpoint,
         signer=Signer(place.identities.signer, place.region),
@@ -81,7 +87,8 @@ def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> D
         sealing_keys=[_sealing_key(place.data)],
         tenant_issuers=[place.issuer.rule()],
         operator_issuers=[place.issuer.operator_rule()],
-        edge=edge_here,
+        edge=edge_here if documents is None else published_edge(documents, place.identities.edge),
+        documents=documents,
         folder=lambda: _folder(place.data),
         allow_private_issuers=True,
         policy_cache=CacheRules(lifetime=POLICY_LIFETIME, stale_limit=0),
@@ -97,6 +104,23 @@ def gateway(
 ) -> AbstractAsyncContextManager[Application]:
     """The application of a prepared directory, open for as long as it serves."""
     return wired(deployment(place, sweeps=sweeps, draining=draining))
+
+
+def _documents(place: Place) -> EdgeDocuments | None:
+    """The edge's documents, signed by a key of the directory's own; files of tenants are looked at every second."""
+    if place.documents is None:
+        return None
+    path = place.data / "edge-signing.key"
+    if not path.exists():
+        write_private(path, secrets.token_bytes(32))
+    return EdgeDocuments(
+        endpoint=place.documents,
+        writer=Signer(place.identities.publisher, place.region),
+        pair=SigningPair.from_bytes("demo", path.read_bytes()),
+        believed={},
+        look_every=1.0,
+        parts=1,
+    )
 
 
 def _folder_of(data: Path) -> Path:

@@ -1,6 +1,6 @@
 """What differs between deployments, as one value: the demo and `serve` each make one, and `wiring` does the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.admission import Admission
@@ -14,6 +14,7 @@ from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Upstream
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.folder import TenantFolder
+from gateway.tenants.published.signing import SigningPair
 from gateway.tenants.trail import TrailRules
 
 
@@ -32,6 +33,24 @@ MakeEdge = Callable[[EdgeSite], Callable[[Admission], Application]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeDocuments:
+    """Where the edge's documents go (`gateway.tenants.published`), who writes them there, and who signs them.
+
+    `believed` are the public keys, by id, whose documents are the publisher's own earlier ones. `lifetime` and
+    `look_every` are in seconds.
+    """
+
+    endpoint: Endpoint
+    writer: Signer
+    pair: SigningPair
+    believed: Mapping[str, bytes]
+    prefix: str = ""
+    lifetime: float = 3600.0
+    look_every: float = 60.0
+    parts: int = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One gateway, before anything of it is opened.
 
@@ -47,6 +66,7 @@ class Deployment:
         policy_cache: how long policies and keys are believed without a look at the store.
         audit: how decisions are written down, and what happens while they can't be.
         edge: makes the backend that stands for CloudFront.
+        documents: where to publish what an edge function knows; None where there is none.
         cors: the origins of pages that may call.
         sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
         draining: whether the process has been told to stop, so that `/readyz` says so.
@@ -65,6 +85,7 @@ class Deployment:
     policy_cache: CacheRules = field(default_factory=CacheRules)
     audit: TrailRules = field(default_factory=TrailRules)
     limits: Limits = Limits.NONE
+    documents: EdgeDocuments | None = None
     cors: Cors = NO_PAGES
     sweeps: bool = True
     draining: Callable[[], bool] = lambda: False

@@ -19,6 +19,8 @@ from gateway.tenants.cache import ApiKeyCache, CacheRules, PolicyCache
 from gateway.tenants.decisions import Decision
 from gateway.tenants.folder import TenantFolder
 from gateway.tenants.layered import LayeredPolicies
+from gateway.tenants.policies import PolicyVersion
+from gateway.tenants.published.publisher import Publisher
 from gateway.tenants.service import KeptPolicies, NothingKept
 
 
@@ -59,8 +61,20 @@ def admin(
     *,
     jwks_cache: JwksCache,
     last_decisions: Callable[[str], tuple[Decision, ...]],
+    published: Publisher | None = None,
 ) -> AdminParts:
-    """The admin API over the deployment's stores, for its operators alone."""
+    """The admin API over the deployment's stores, for its operators alone; `published` is told of every change."""
+
+    def changed(version: PolicyVersion) -> None:
+        tenants.stored.changed(version)
+        if published is not None:
+            published.tenant_changed(version.tenant)
+
+    def key_changed(key_id: str) -> None:
+        tenants.keys.changed(key_id)
+        if published is not None:
+            published.key_changed(key_id)
+
     settings = AdminSettings(
         carriages=carriages(deployment.limits),
         allow_private_issuers=deployment.allow_private_issuers,
@@ -70,8 +84,8 @@ def admin(
         clock=time.time,
         last_decisions=last_decisions,
         kept=tenants.kept,
-        on_change=tenants.stored.changed,
-        on_key_change=tenants.keys.changed,
+        on_change=changed,
+        on_key_change=key_changed,
         together=opened.together,
     )
     operators: tuple[IssuerRule, ...] = tuple(deployment.operator_issuers)

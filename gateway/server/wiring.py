@@ -22,6 +22,7 @@ from gateway.server.composition import Parts, compose
 from gateway.server.deployment import Deployment, EdgeSite
 from gateway.server.opened import OpenStores
 from gateway.server.operations import Check
+from gateway.server.publishing import publisher, running
 from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
@@ -29,6 +30,7 @@ from gateway.storage.objects import Objects
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.audit import MAIN
 from gateway.tenants.expiry import DueSettlement
+from gateway.tenants.published.publisher import Publisher
 from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sampling import UsageSampler
 from gateway.tenants.trail import AuditTrail
@@ -64,9 +66,14 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
             sweeping = _sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal)
         for work in (sample_usage(sampler, opened.beside), *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
+        published = None
+        if deployment.documents is not None:
+            published = publisher(deployment.documents, deployment, opened, tenants.kept)
+            await stack.enter_async_context(running(published))
         parts = _parts(
             deployment,
             opened,
+            published=published,
             upstream=upstream,
             tenants=tenants,
             register=register,
@@ -117,6 +124,7 @@ def _parts(
     deployment: Deployment,
     opened: OpenStores,
     *,
+    published: Publisher | None,
     upstream: Upstream,
     tenants: Tenancy,
     register: Register,
@@ -160,7 +168,14 @@ def _parts(
         ),
         register=register,
         completer=deployment.completer,
-        admin=admin(deployment, opened, tenants, jwks_cache=jwks_cache, last_decisions=recent.last),
+        admin=admin(
+            deployment,
+            opened,
+            tenants,
+            jwks_cache=jwks_cache,
+            last_decisions=recent.last,
+            published=published,
+        ),
         journal=journal,
         cors=deployment.cors,
         beside=opened.beside if opened.remote else None,

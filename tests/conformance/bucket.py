@@ -48,11 +48,17 @@ class SignedBucket:
     """A bucket behind an S3 endpoint, addressed by path."""
 
     def __init__(self, *, endpoint: str, bucket: str, region: str, access_key: str, secret_key: str) -> None:
+        self._place = {"endpoint": endpoint, "region": region, "access_key": access_key, "secret_key": secret_key}
+        self.name = bucket
         url = urlsplit(endpoint)
         self._origin = Origin(url.hostname or "", url.port or 80)
         self._bucket = bucket
         self._auth = S3SigV4Auth(Credentials(access_key, secret_key), "s3", region)
         self._wire = Wire()
+
+    def other(self, bucket: str) -> "SignedBucket":
+        """Another bucket of the same S3, by the same identity."""
+        return SignedBucket(bucket=bucket, **self._place)
 
     def get(self, key: str) -> StoredObject | None:
         """The object, None when there is none."""

@@ -95,9 +95,10 @@ class DemoDeployment:
 class DemoProcess:
     """A demo as a child of the suite: `start`, then `stop` whatever happened."""
 
-    def __init__(self, data: Path, *, limits: str) -> None:
+    def __init__(self, data: Path, *, limits: str, options: tuple[str, ...] = ()) -> None:
         self._data = data
         self._limits = limits
+        self._options = options
         self._port = _free_port()
         self._log = data / "demo.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -112,7 +113,7 @@ class DemoProcess:
         self._data.mkdir(parents=True, exist_ok=True)
         command = [str(Path(sys.executable).with_name("upload-gateway")), "demo", "--port", str(self._port)]
         command += ["--data", str(self._data / "state"), "--strict-s3", "--origin", PAGE]
-        command += ["--limits", "aws"] if self._limits == "aws" else []
+        command += [*(["--limits", "aws"] if self._limits == "aws" else []), *self._options]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -283,7 +283,7 @@ def test_a_tenant_can_not_mint_another_tenants_tokens(ec_key: Signer, ed_key: Si
     honest = rule(OWN, tenant_claim="tenant")
     evil = rule(OWN, tenant_claim="tenant", jwks_uri="https://evil.example/jwks")
     one = authenticator(ec_key, directory=Directory(("acme", honest), ("evil", evil)))
-    one._cache.add_jwks(JwksSource(OWN, evil.jwks_uri), jwks(ed_key))
+    cast("JwksCache", one._cache).add_jwks(JwksSource(OWN, evil.jwks_uri), jwks(ed_key))
 
     forged = [answer(one, ed_key.token(GOOD | {"iss": OWN, "tenant": tenant})) for tenant in ("acme", "evil")]
     assert not isinstance(forged[0], Principal)
@@ -296,7 +296,7 @@ def test_a_tenant_can_not_mint_operators_tokens(ec_key: Signer, ed_key: Signer) 
     evil = rule(SHARED, jwks_uri="https://evil.example/jwks")
     directory = Directory(("evil", evil))
     one = authenticator(ec_key, rule(), directory=directory)
-    one._cache.add_jwks(JwksSource(SHARED, evil.jwks_uri), jwks(ed_key))
+    cast("JwksCache", one._cache).add_jwks(JwksSource(SHARED, evil.jwks_uri), jwks(ed_key))
 
     assert code(answer(one, ed_key.token(GOOD | {"scope": "tenants:admin"}))) != "ok"
     assert directory.asked == []

@@ -309,6 +309,26 @@ def fetched(publisher: Publisher) -> None:
     publisher.step()
 
 
+def test_keys_that_come_while_their_tenant_is_written_are_not_forgotten(world: World) -> None:
+    """Between the document that is made without them and the list of whom they concern."""
+    world.tenant("acme", issuers=[OWN])
+    world.issuers.documents[str(OWN["jwks_uri"])] = JWKS
+    publisher = world.publisher()
+    put = world.s3.objects.put
+
+    def put_late(key: str, body: bytes, *, replaces: str | None, within: float) -> str | None:
+        while any(known.flying for known in list(publisher._issuer_keys._known.values())):
+            threading.Event().wait(0.001)
+        return put(key, body, replaces=replaces, within=within)
+
+    world.s3.objects.put = put_late  # type: ignore[method-assign]
+    publisher.step()
+
+    acme = published(world, "acme")
+    assert acme is not None
+    assert acme.keys[SOURCE] is not None
+
+
 def test_a_restart_does_not_lose_keys_that_were_published(world: World) -> None:
     """Also while their issuer does not answer; but not for ever."""
     world.tenant("acme", issuers=[OWN])

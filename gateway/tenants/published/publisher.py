@@ -23,6 +23,7 @@ from gateway.policy.model import IssuerRule
 from gateway.tenants.published.contents import (
     ROOT,
     IndexPart,
+    Jwks,
     part_content,
     part_name,
     part_of,
@@ -232,18 +233,22 @@ class Publisher:
             if not self._writer.is_known(name):
                 self._look_at(name)
             state = self._states.get(tenant)  # after the look: see `writer`
-            if self._writer.attempt(name, self._content(state)) is not Outcome.CONFLICT:
+            keys = self._keys_for(state)
+            content = tenant_content(state.policy, state.version, keys, state.api_keys)
+            if self._writer.attempt(name, content) is not Outcome.CONFLICT:
                 break
         else:
             raise OSError(f"others keep writing {name}")
         self._list(state)
+        if keys != self._keys_for(state):  # they came before the tenant was listed among those they concern
+            self.tenant_changed(tenant)
         if state.policy is None:
             self._writer.forget(name)
 
-    def _content(self, state: TenantState) -> dict[str, object]:
+    def _keys_for(self, state: TenantState) -> dict[JwksSource, Jwks | None]:
+        """What is known now of the keys of the tenant's own issuers."""
         issuers = () if state.policy is None else state.policy.issuers
-        sources = {source: self._issuer_keys.get(source) for source in map(jwks_source, issuers)}
-        return tenant_content(state.policy, state.version, sources, state.api_keys)
+        return {source: self._issuer_keys.get(source) for source in map(jwks_source, issuers)}
 
     def _list(self, state: TenantState) -> None:
         """Take the tenant into the index as it was just written."""
