@@ -23,6 +23,7 @@ COMPLETE: Final = "upload.complete"
 ABORT: Final = "upload.abort"
 SIGN: Final = "upload.sign"
 TICKET: Final = "upload.ticket"
+STS: Final = "upload.credentials"
 EXPIRE: Final = "upload.expire"
 
 LONGEST: Final = 1024

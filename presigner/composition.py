@@ -10,6 +10,7 @@ from gateway.admission import Admission
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
 from gateway.storage.sigv4 import Signer
+from gateway.storage.sts import Sts
 from gateway.storage.upstream import Upstream
 from presigner.api import ticket_routes, upload_routes
 from presigner.completion import Completer
@@ -24,6 +25,7 @@ from presigner.signing import PlanSigner
 from presigner.tickets import Tickets
 from presigner.uppy.routes import uppy_routes
 from presigner.uppy.sign import sign_routes
+from presigner.uppy.sts import sts_routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class PresignerParts:
     """What the presigner is made of.
 
     `replays` remembers idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and
-    abort uploads, none is multipart. `most_bytes` is the most that an answer may have, None where it has no limit.
+    abort uploads, none is multipart; without `sts` no client gets credentials of S3. `most_bytes` is the most that an answer may have, None where it has no limit.
     """
 
     admission: Admission
@@ -43,6 +45,7 @@ class PresignerParts:
     replays: Replays | None = None
     register: Register | None = None
     completer: Signer | None = None
+    sts: Sts | None = None
     most_bytes: int | None = None
 
     @property
@@ -59,7 +62,12 @@ class PresignerParts:
 def api_routes(parts: PresignerParts) -> tuple[APIRouter, ...]:
     """The routes of the upload API, Uppy's among them."""
     desk = _desk(parts)
-    routes = (ticket_routes(desk, parts.tickets), upload_routes(desk), uppy_routes(desk, parts.endpoint))
+    routes: tuple[APIRouter, ...] = (
+        ticket_routes(desk, parts.tickets),
+        upload_routes(desk),
+        uppy_routes(desk, parts.endpoint),
+    )
+    routes = (*routes, sts_routes(desk, parts.sts, parts.endpoint, parts.signer.region))
     if parts.completer is None:
         return routes
     return (*routes, sign_routes(desk, PlanSigner(endpoint=parts.endpoint, signer=parts.completer)))

@@ -4,6 +4,7 @@ Owns how SeaweedFS is started, how it is known to be ready, the bucket and its C
 under `DIR/s3` and survive a restart, also one after SIGKILL. `s3_identities` owns who may do what, `child` the process.
 """
 
+import base64
 import http.client
 import secrets
 import sys
@@ -145,10 +146,12 @@ class EmbeddedS3:
         demand_room(data)
         self.identities = Identities.keep(self.directory / "s3-keys.json", secrets.token_hex)
         write_object(self.directory / "s3.json", self.identities.seaweed_config(self.bucket, self.documents))
+        roles = self.identities.seaweed_roles(self.bucket, base64.b64encode(secrets.token_bytes(32)).decode())
+        write_object(self.directory / "s3-roles.json", roles)
         served = self._choose_ports()
         # What an earlier start wrote here would win over the defaults that this one relies on.
         (data / "mini.options").unlink(missing_ok=True)
-        options = _options(data, self.directory / "s3.json", served)
+        options = _options(data, self.directory, served)
         self._child = Child(
             [str(program), "-logtostderr=true", "mini", *options],
             environment=_environment(data),
@@ -280,13 +283,14 @@ def _volume_mebibytes(free: int) -> int:
     return 1 << (wanted.bit_length() - 1)
 
 
-def _options(data: Path, config: Path, served: dict[str, int]) -> list[str]:
+def _options(data: Path, directory: Path, served: dict[str, int]) -> list[str]:
     """SeaweedFS's options: loopback, our ports, and nothing that an upload does not need."""
     fixed = {
         "dir": data,
         "ip": ports.LOOPBACK,
         "ip.bind": ports.LOOPBACK,
-        "s3.config": config,
+        "s3.config": directory / "s3.json",
+        "s3.iam.config": directory / "s3-roles.json",
         # Tried first in verifying a signature, before an X-Forwarded-Host that any client can send and S3 ignores.
         "s3.externalUrl": f"http://{HOST}:{served['s3']}",
         "disableHttp": "true",  # the filer and master speak gRPC alone

@@ -15,6 +15,16 @@ from gateway.local.errors import DemoError
 from gateway.local.files import read_object, write_object
 from gateway.storage.sigv4 import Credentials
 
+_VERSION: Final = "2012-10-17"
+"""Of the IAM policy language."""
+
+_UPLOADING: Final = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+
+_ACCOUNT: Final = "000000000000"
+
+UPLOADS_ROLE: Final = f"arn:aws:iam::{_ACCOUNT}:role/uploads"
+"""What the signer assumes to hand out narrower credentials."""
+
 _NAMES: Final = ("signer", "completer", "operator", "publisher", "edge")
 
 
@@ -58,9 +68,29 @@ class Identities:
                 _identity("edge", self.edge, policies=["edge"]),
             ],
             "policies": [
-                {"name": name, "content": json.dumps({"Version": "2012-10-17", "Statement": statements})}
+                {"name": name, "content": json.dumps({"Version": _VERSION, "Statement": statements})}
                 for name, statements in {**_policies(bucket), **_document_policies(documents)}.items()
             ],
+        }
+
+    def seaweed_roles(self, bucket: str, signing_key: str) -> dict[str, Any]:
+        """The document for `weed -s3.iam.config`: the one role, which only the signer may assume.
+
+        `signing_key` (base64) signs the sessions' tokens; what a session may do is cut to its own policy besides.
+        """
+        trusted = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{_ACCOUNT}:user/signer"}}
+        allowed = {"Effect": "Allow", "Action": list(_UPLOADING), "Resource": [f"arn:aws:s3:::{bucket}/*"]}
+        role = {
+            "roleName": "uploads",
+            "roleArn": UPLOADS_ROLE,
+            "trustPolicy": {"Version": _VERSION, "Statement": [{**trusted, "Action": ["sts:AssumeRole"]}]},
+            "attachedPolicies": ["uploads"],
+        }
+        return {
+            "sts": {"tokenDuration": "1h", "maxSessionLength": "1h", "issuer": "demo", "signingKey": signing_key},
+            "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+            "roles": [role],
+            "policies": [{"name": "uploads", "document": {"Version": _VERSION, "Statement": [allowed]}}],
         }
 
 

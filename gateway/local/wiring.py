@@ -14,7 +14,7 @@ from gateway.local.edge import edge_here, published_edge
 from gateway.local.errors import DemoError
 from gateway.local.files import prepare, write_private
 from gateway.local.issuer import DevelopmentIssuer
-from gateway.local.s3_identities import Identities
+from gateway.local.s3_identities import UPLOADS_ROLE, Identities
 from gateway.policy.document import parse, render
 from gateway.policy.model import Policy
 from gateway.server.carriages import Limits
@@ -23,6 +23,7 @@ from gateway.server.opened import private_database, sqlite_opened
 from gateway.server.wiring import wired
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
+from gateway.storage.sts import StsRole
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.demo_documents import demo_documents
 from gateway.tenants.errors import StoreError
@@ -83,6 +84,7 @@ def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> D
         endpoint=place.endpoint,
         signer=Signer(place.identities.signer, place.region),
         completer=Signer(place.identities.completer, place.region),
+        sts=StsRole(url=f"{place.endpoint.origin}/", arn=UPLOADS_ROLE),
         stores=lambda: sqlite_opened(place.data / "gateway.sqlite"),
         sealing_keys=[_sealing_key(place.data)],
         tenant_issuers=[place.issuer.rule()],

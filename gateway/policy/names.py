@@ -126,5 +126,23 @@ def object_key(policy: Policy, principal: Principal, name: str, minted: Minted) 
     return ObjectKey(key)
 
 
+def key_prefix(policy: Policy, principal: Principal) -> str | Refusal:
+    """What every key that `object_key` makes for this principal begins with, as far as it is the same each time.
+
+    A credential that is narrowed to a prefix of names has one only where nothing that changes stands before the name.
+    """
+    changing = next(match for match in _PLACEHOLDER.finditer(policy.key) if match[1] not in {"tenant", "subject"})
+    fixed = policy.key[: changing.start()]
+    if "{subject}" in fixed and not _is_segment(principal.subject):
+        return _invalid("The credential's subject can't be a segment of a key.")
+    prefix = fixed.replace("{tenant}", policy.tenant).replace("{subject}", principal.subject)
+    if principal.name_prefix is None:
+        return prefix
+    if changing[1] != "name":
+        detail = "The credential allows only names with a prefix of its own, and the tenant's keys don't keep them so."
+        return Refusal(code=Code.NAME_NOT_ALLOWED, detail=detail)
+    return prefix + principal.name_prefix
+
+
 def _is_segment(text: str) -> bool:
     return "/" not in text and check_name(text) == text

@@ -28,6 +28,7 @@ from gateway.server.operations import Check, operations_routes
 from gateway.server.pages import Bundle, page_routes
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
+from gateway.storage.sts import Sts
 from gateway.storage.upstream import Upstream
 from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
@@ -49,8 +50,8 @@ class Parts:
     `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
-    multipart. Without `admin` there is no admin API. `journal` is told of every decision. `beside` is as for
-    `Admission`, `draining` says that the process has been told to stop.
+    multipart. Without `sts` no client gets credentials of S3. Without `admin` there is no admin API. `journal` is told
+    of every decision. `beside` is as for `Admission`, `draining` says that the process has been told to stop.
     `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
@@ -67,6 +68,7 @@ class Parts:
     replays: Replays | None = None
     register: Register | None = None
     completer: Signer | None = None
+    sts: Sts | None = None
     admin: AdminParts | None = None
     journal: Journal | None = None
     pages: Bundle = field(default_factory=Bundle.read)
@@ -153,6 +155,7 @@ def _presigner(parts: Parts, admission: Admission) -> PresignerParts:
         replays=parts.replays,
         register=parts.register,
         completer=parts.completer,
+        sts=parts.sts,
     )
 
 

@@ -11,6 +11,7 @@ from gateway.server.carriages import Limits
 from gateway.server.opened import OpenStoresFor
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
+from gateway.storage.sts import StsRole
 from gateway.storage.upstream import Upstream
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.folder import TenantFolder
@@ -57,6 +58,7 @@ class Deployment:
     Attributes:
         endpoint: where clients and the gateway reach the bucket.
         signer, completer: two of the three identities; neither may do the other's work.
+        sts: where the signer's identity gets sessions for clients that sign for themselves; None: nobody gets any.
         stores: opens the stores, in the process that uses them.
         sealing_keys: 32 bytes each, newest first.
         tenant_issuers: the operator's issuers that speak for tenants, each with a tenant claim.
@@ -81,6 +83,7 @@ class Deployment:
     operator_issuers: Sequence[IssuerRule]
     edge: MakeEdge
     folder: Callable[[], TenantFolder] | None = None
+    sts: StsRole | None = None
     allow_private_issuers: bool = False
     policy_cache: CacheRules = field(default_factory=CacheRules)
     audit: TrailRules = field(default_factory=TrailRules)

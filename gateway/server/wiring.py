@@ -27,6 +27,8 @@ from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
+from gateway.storage.sigv4 import Signer
+from gateway.storage.sts import STS, AssumedRole, Sts
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.audit import MAIN
 from gateway.tenants.expiry import DueSettlement
@@ -115,6 +117,14 @@ def _look(deployment: Deployment, upstream: Upstream) -> Callable[[str], Awaitab
     return objects.size
 
 
+def _sts(deployment: Deployment, upstream: Upstream) -> Sts | None:
+    """Where sessions come from, where there are any."""
+    if deployment.sts is None:
+        return None
+    signer = Signer(deployment.signer.credentials, deployment.signer.region, STS)
+    return AssumedRole(upstream=upstream, role=deployment.sts, signer=signer, clock=time.time)
+
+
 async def _cancelled(task: asyncio.Future[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -168,6 +178,7 @@ def _parts(
         ),
         register=register,
         completer=deployment.completer,
+        sts=_sts(deployment, upstream),
         admin=admin(
             deployment,
             opened,

@@ -31,6 +31,8 @@ TENANTS: Mapping[str, Mapping[str, Any]] = {
     "mine": {"overwrite": True, "owner": "subject"},
     "signs": {"overwrite": True, "clients": ["uppy-sign"], "size": {"min": 1, "max": 12_000_000}},
     "signs-once": {"overwrite": False, "clients": ["uppy-sign"]},
+    "keys": {"overwrite": True, "clients": ["sts"]},
+    "own-keys": {"overwrite": True, "clients": ["sts"], "key": "{tenant}/{subject}/{name}"},
     "sized": {"overwrite": True, "clients": []},
     "narrow": {"overwrite": True, "size": {"min": 10, "max": 11_000_000}, "types": {"text/plain": [".txt"]}},
     "plain": {"overwrite": True, "metadata": {"keys": ["caption"]}},

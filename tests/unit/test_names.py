@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.policy.model import Minted, Policy, Principal, TenantId
-from gateway.policy.names import check_name, decode_name, denied_extension, extensions, object_key
+from gateway.policy.names import check_name, decode_name, denied_extension, extensions, key_prefix, object_key
 from gateway.policy.problems import Code, Refusal
 
 MINTED = Minted(at=1_795_000_000.0, uuid="0" * 32)
@@ -169,3 +169,22 @@ def test_a_key_has_at_most_1024_bytes_prefix_included(length: int, *, fits: bool
     outcome = object_key(policy, principal(), name, MINTED)
 
     assert isinstance(outcome, str) is fits
+
+
+@pytest.mark.parametrize(
+    "template", ["{tenant}/{name}", "{tenant}/in/{subject}/{uuid}/{name}", "{tenant}/{year}-{name}"]
+)
+@pytest.mark.parametrize("narrowed", [None, "mine/"])
+def test_every_key_begins_with_the_prefix(template: str, narrowed: str | None) -> None:
+    """Whatever is uploaded; a credential that is narrowed has none where something that changes stands in between."""
+    policy = Policy(tenant=TenantId("acme"), key=template)
+    who = Principal(tenant="acme", issuer="i", subject="ann", scopes=frozenset(), name_prefix=narrowed)
+
+    prefix = key_prefix(policy, who)
+
+    key = object_key(policy, who, "mine/a.txt", Minted(at=0.0, uuid="u"))
+    if isinstance(prefix, str):
+        assert str(key).startswith(prefix)
+        assert prefix.endswith("mine/") or narrowed is None
+    else:
+        assert (prefix.code, narrowed) == (Code.NAME_NOT_ALLOWED, "mine/")
