@@ -38,7 +38,7 @@ def refused(call: Callable[..., Any], **parameters: Any) -> bool:
     try:
         call(**parameters)
     except ClientError as error:
-        return error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] == 403)
     return False
 
 
