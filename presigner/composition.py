@@ -33,7 +33,8 @@ class PresignerParts:
     """What the presigner is made of.
 
     `replays` remembers idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and
-    abort uploads, none is multipart; without `sts` no client gets credentials of S3. `most_bytes` is the most that an answer may have, None where it has no limit.
+    abort uploads, none is multipart; without `sts` no client gets credentials of S3. `most_bytes` is the most that an
+    answer may have, None where it has no limit.
     """
 
     admission: Admission
