@@ -14,7 +14,7 @@ from gateway.journal import COMPLETE, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm, Checksum
 from gateway.policy.problems import Code, Fault, Refusal
-from gateway.storage.multipart import Multipart, S3Error, StoredHead, UploadedPart
+from gateway.storage.multipart import Multipart, S3Error, StoredHead, UploadedPart, one_each
 from presigner.access import NOT_FOUND
 from presigner.bodies import CompletedPart, CompleteRequest
 from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
@@ -32,6 +32,9 @@ _WRONG_BYTES: Final = Refusal(
     code=Code.CHECKSUM_MISMATCH, detail="The whole object's checksum is not that of the parts; nothing was stored."
 )
 _WRONG_PART: Final = Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 does not have the parts as they were given.")
+_WHICH_PART: Final = Refusal(
+    code=Code.UPLOAD_INCOMPLETE, detail="S3 has a part in two versions: complete with 'parts', which says the ETags."
+)
 _REQUIRED: Final = Refusal(
     code=Code.CHECKSUM_REQUIRED, detail="The tenant requires a checksum of the whole object: give it as 'checksum'."
 )
@@ -121,7 +124,8 @@ class Completer:
         parts = await self.storage.parts(upload.key, upload.upload_id)
         if parts is None:
             return None
-        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed):
+        parts = one_each(parts, {part.number: bare(part.etag) for part in claimed or ()})
+        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed) or _twice(parts):
             # Parts also go missing while another instance completes: then the upload is gone by now.
             return None if await self.storage.parts(upload.key, upload.upload_id) is None else refusal
         parts = _with_checksums(upload, parts, claimed)
@@ -204,6 +208,11 @@ def _claimed_wrongly(parts: tuple[UploadedPart, ...], claimed: list[CompletedPar
         return None
     there = [(part.number, bare(part.etag)) for part in parts]
     return None if sorted((part.number, bare(part.etag)) for part in claimed) == there else _WRONG_PART
+
+
+def _twice(parts: tuple[UploadedPart, ...]) -> Refusal | None:
+    """Whether S3 has a part in two versions and nobody says which is meant."""
+    return _WHICH_PART if len({part.number for part in parts}) < len(parts) else None
 
 
 def _with_checksums(

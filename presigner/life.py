@@ -9,7 +9,7 @@ from gateway.journal import ABORT, PARTS, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm
 from gateway.policy.problems import Fault, Refusal
-from gateway.storage.multipart import Multipart, UploadedPart
+from gateway.storage.multipart import Multipart, UploadedPart, one_each
 from gateway.tenants.errors import CursorError
 from presigner.access import NOT_FOUND, may_see
 from presigner.bodies import PartsRequest
@@ -102,7 +102,8 @@ class Life:
             return OPEN, []
         parts = await self.storage.parts(upload.key, upload.upload_id)
         if parts is not None:
-            return OPEN, [{"number": part.number, "size": part.size, "etag": part.etag} for part in parts]
+            listed = one_each(parts, {})
+            return OPEN, [{"number": part.number, "size": part.size, "etag": part.etag} for part in listed]
         stored = await self.storage.look(upload.key)
         return (COMPLETED if stored is not None and fits(upload, stored, upload.declared) else ABORTED), []
 

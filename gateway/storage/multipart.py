@@ -120,6 +120,24 @@ def _listed_checksum(checksum: Checksum) -> str:
     return f"<{name}>{escape(checksum.value)}</{name}>"
 
 
+def one_each(parts: Sequence[UploadedPart], named: Mapping[int, str]) -> tuple[UploadedPart, ...]:
+    """One part a number: the one whose unquoted ETag is named, else the last that S3 took.
+
+    AWS lists a part that was sent again once, as it is now ("any existing part is overwritten", S3 API Reference,
+    UploadPart); SeaweedFS lists every one that differs. Where two came in one second and none is named, both are left.
+    """
+    by_number: dict[int, list[UploadedPart]] = {}
+    for part in parts:
+        by_number.setdefault(part.number, []).append(part)
+    return tuple(part for number, several in by_number.items() for part in _last(several, named.get(number)))
+
+
+def _last(several: list[UploadedPart], named: str | None) -> list[UploadedPart]:
+    meant = [part for part in several if part.etag.strip('"') == named]
+    newest = max(part.modified for part in several)
+    return meant[:1] or [part for part in several if part.modified == newest]
+
+
 def _part(element: ET.Element) -> UploadedPart:
     try:
         return UploadedPart(

@@ -265,6 +265,25 @@ def test_another_device_goes_on(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.room.head("free/devices/shared.bin")["ChecksumCRC64NVME"] == checksum(body)
 
 
+def test_a_file_that_changed_is_compared_part_by_part(terminal: Terminal) -> None:
+    """Of the same size: what is the same is not sent again, what is not is."""
+    body = noise(5 * PART, 1)
+    path = terminal.place / "changing.bin"
+    path.write_bytes(body)
+    process = terminal.put_until(2, [*PARTED, "changing.bin"], at="/uploads/changed/")
+    process.kill()
+    process.communicate()
+    before = terminal.room.parts("free/changed/changing.bin")
+    changed = b"\0" + body[1:]
+    path.write_bytes(changed)
+
+    done = terminal.put(*PARTED, "--json", "changing.bin", at="/uploads/changed/")
+
+    assert (done.returncode, "comparing" in done.stderr) == (0, True), done.stderr + done.stdout
+    assert json.loads(done.stdout)["sent"] == len(body) - (len(before) - 1) * PART
+    assert terminal.room.head("free/changed/changing.bin")["ChecksumCRC64NVME"] == checksum(changed)
+
+
 def test_a_file_of_another_size_is_begun_anew(terminal: Terminal) -> None:
     """And what was begun is given up, so that nothing is left in S3."""
     path = terminal.place / "large.bin"
