@@ -7,22 +7,30 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from gateway.admission import Admission
+from gateway.asgi.cors import WithCors
+from gateway.asgi.front import RequestIds, UploadFront
+from gateway.asgi.mounts import Mounts
+from gateway.asgi.request_id import WithRequestId
+from gateway.asgi.wire import Application
+from gateway.cors import API, UPLOADS, Cors
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.multipart import Multipart
 from gateway.storage.sigv4 import Signer
 from gateway.storage.sts import Sts
 from gateway.storage.upstream import Upstream
 from presigner.api import ticket_routes, upload_routes
+from presigner.application import create_application
 from presigner.completion import Completer
 from presigner.desk import Desk
 from presigner.idempotency import Replays
 from presigner.life import Life
 from presigner.planner import Planner
-from presigner.redirect import Presigner
+from presigner.redirect import BASE, ON_LAMBDA, Presigner
 from presigner.register import Register
 from presigner.sealing import Sealer
 from presigner.signing import PlanSigner
-from presigner.tickets import Tickets
+from presigner.tickets import BASE as TICKET_BASE
+from presigner.tickets import TicketFront, Tickets
 from presigner.uppy.routes import uppy_routes
 from presigner.uppy.sign import sign_routes
 from presigner.uppy.sts import sts_routes
@@ -72,6 +80,26 @@ def api_routes(parts: PresignerParts) -> tuple[APIRouter, ...]:
     if parts.completer is None:
         return routes
     return (*routes, sign_routes(desk, PlanSigner(endpoint=parts.endpoint, signer=parts.completer)))
+
+
+def standalone(parts: PresignerParts, *, cors: Cors, request_ids: RequestIds) -> Application:
+    """The presigner as an application of its own: `PUT /presigned/{name}` and the upload API, as on Lambda."""
+    front = UploadFront(
+        base=BASE,
+        carriage=ON_LAMBDA,
+        admission=parts.admission,
+        enact=parts.presigner.redirect,
+        request_ids=request_ids,
+    )
+    api = WithRequestId(create_application(api_routes(parts), parts.admission.journal), request_ids)
+    fallback = WithCors(api, cors=cors, calls=API, request_ids=request_ids)
+    return Mounts(
+        mounts={
+            BASE: WithCors(front, cors=cors, calls=UPLOADS, request_ids=request_ids),
+            TICKET_BASE: TicketFront(fallback, parts.tickets),
+        },
+        fallback=fallback,
+    )
 
 
 def _desk(parts: PresignerParts) -> Desk:

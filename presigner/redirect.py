@@ -5,9 +5,17 @@ from typing import Final
 
 from gateway.asgi.wire import Reply
 from gateway.policy.grant import Grant
+from gateway.policy.model import Backend, Carriage
 from gateway.policy.problems import Code, Refusal
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
+
+BASE: Final = "/presigned"
+
+ON_LAMBDA: Final = Carriage(
+    backend=Backend.PRESIGNED, adds_headers=False, advice="Begin the upload with POST /uploads instead."
+)
+"""What a redirect can carry behind API Gateway: it adds no header, and a body of 4.5 MB waits for the answer."""
 
 NO_CREDENTIALS: Final = Refusal(
     code=Code.STORAGE_UNAVAILABLE,

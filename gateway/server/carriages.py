@@ -7,6 +7,7 @@ from typing import Final
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm, Backend, Carriage, Checksum
 from gateway.proxy.api_gateway import PAYLOAD_LIMIT
+from presigner.redirect import ON_LAMBDA
 
 
 class Limits(StrEnum):
@@ -25,7 +26,6 @@ Developer Guide, "Quotas"); the type, six checksums and create-only leave two.""
 
 EDGE_CHECKSUMS: Final = frozenset(Algorithm)
 
-_USE_UPLOADS: Final = "Begin the upload with POST /uploads instead."
 _USE_PRESIGNED: Final = "Use PUT /presigned or POST /uploads instead."
 
 _UNLIMITED: Final = {
@@ -44,7 +44,7 @@ _AWS: Final = {
         metadata_keys=LISTED_METADATA_KEYS,
         object_headers=frozenset(),
     ),
-    Backend.PRESIGNED: Carriage(backend=Backend.PRESIGNED, adds_headers=False, advice=_USE_UPLOADS),
+    Backend.PRESIGNED: ON_LAMBDA,
     Backend.EDGE: Carriage(
         backend=Backend.EDGE,
         advice=_USE_PRESIGNED,
