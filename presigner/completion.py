@@ -33,7 +33,7 @@ _WRONG_BYTES: Final = Refusal(
 )
 _WRONG_PART: Final = Refusal(code=Code.UPLOAD_INCOMPLETE, detail="S3 does not have the parts as they were given.")
 _WHICH_PART: Final = Refusal(
-    code=Code.UPLOAD_INCOMPLETE, detail="S3 has a part in two versions: complete with 'parts', which says the ETags."
+    code=Code.UPLOAD_INCOMPLETE, detail="S3 has a part in two versions: complete with 'parts' or 'checksum'."
 )
 _REQUIRED: Final = Refusal(
     code=Code.CHECKSUM_REQUIRED, detail="The tenant requires a checksum of the whole object: give it as 'checksum'."
@@ -125,7 +125,7 @@ class Completer:
         if parts is None:
             return None
         parts = one_each(parts, {part.number: bare(part.etag) for part in claimed or ()})
-        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed) or _twice(parts):
+        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed) or _unclear(parts, whole):
             # Parts also go missing while another instance completes: then the upload is gone by now.
             return None if await self.storage.parts(upload.key, upload.upload_id) is None else refusal
         parts = _with_checksums(upload, parts, claimed)
@@ -210,9 +210,9 @@ def _claimed_wrongly(parts: tuple[UploadedPart, ...], claimed: list[CompletedPar
     return None if sorted((part.number, bare(part.etag)) for part in claimed) == there else _WRONG_PART
 
 
-def _twice(parts: tuple[UploadedPart, ...]) -> Refusal | None:
-    """Whether S3 has a part in two versions and nobody says which is meant."""
-    return _WHICH_PART if len({part.number for part in parts}) < len(parts) else None
+def _unclear(parts: tuple[UploadedPart, ...], whole: Checksum | None) -> Refusal | None:
+    """Whether S3 has a part in two versions, and neither an ETag nor a checksum over all says which is meant."""
+    return _WHICH_PART if whole is None and len({part.number for part in parts}) < len(parts) else None
 
 
 def _with_checksums(

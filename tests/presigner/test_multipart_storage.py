@@ -10,7 +10,7 @@ import pytest
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.storage.calls import document
 from gateway.storage.endpoint import Endpoint
-from gateway.storage.multipart import Multipart, S3Error, UploadedPart
+from gateway.storage.multipart import Multipart, S3Error, UploadedPart, one_each
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Answer, Timeouts, Upstream
 
@@ -104,3 +104,24 @@ def test_an_answer_that_is_no_plain_xml_is_refused(body: bytes) -> None:
     """Never expanded, never raised past as anything but an OSError."""
     with pytest.raises(OSError, match="S3's answer"):
         document(Answer(status=200, headers={}, body=body))
+
+
+TWICE = (("a", "10"), ("b", "12"), ("c", "11"))
+
+
+@pytest.mark.parametrize(
+    ("taken", "named", "left"),
+    [
+        (TWICE, {}, ["b"]),
+        (TWICE, {1: "c"}, ["c"]),
+        (TWICE, {1: "of no part"}, ["b"]),
+        ((*TWICE, ("d", "12")), {}, ["b", "d"]),
+        ((*TWICE, ("d", "12")), {1: "d"}, ["d"]),
+    ],
+)
+def test_one_part_a_number_is_left(taken: tuple[tuple[str, str], ...], named: dict[int, str], left: list[str]) -> None:
+    """The one that is named, else the last; both where nobody knows."""
+    parts = [UploadedPart(number=1, size=1, etag=f'"{etag}"', modified=second) for etag, second in taken]
+    other = UploadedPart(number=2, size=1, etag='"z"')
+
+    assert [part.etag.strip('"') for part in one_each([*parts, other], named)] == [*left, "z"]
