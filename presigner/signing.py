@@ -84,4 +84,5 @@ class PlanSigner:
         conditions: list[PostCondition] = [{name: value} for name, value in own.items()]
         conditions += [{"bucket": self._endpoint.bucket}, ["content-length-range", grant.least, grant.size]]
         signature = self._signer.sign_post_policy(conditions, expiration=now + lifetime, now=now)
-        return self._endpoint.origin + self._endpoint.bucket_path, {**own, **signature}
+        # With a slash at its end: SeaweedFS answers a browser's preflight of the bucket only there; S3 takes both.
+        return f"{self._endpoint.origin}{self._endpoint.bucket_path.rstrip('/')}/", {**own, **signature}
