@@ -11,11 +11,11 @@ from edge_auth.documents import Documents
 from gateway.identity.apikeys import ApiKeyRecord
 from gateway.identity.authenticate import MAX_CANDIDATES, Authenticator, AuthenticatorSettings
 from gateway.identity.credential import Credential
-from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import JwksUnavailableError, JwtBaseError, SourceUnavailableError
 from gateway.identity.keys import SigningKey
 from gateway.identity.keyset import KeySet
 from gateway.identity.refusals import refusal
+from gateway.identity.source import JwksSource
 from gateway.identity.token import decompose_unverified_jwt
 from gateway.policy.model import IssuerRule, Policy, Principal, TenantId
 from gateway.policy.problems import Refusal

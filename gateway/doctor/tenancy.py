@@ -7,10 +7,11 @@ from typing import Final
 
 from gateway.doctor.findings import Finding, fail, ok
 from gateway.doctor.subject import Subject
-from gateway.identity.discovery import JwksSource, load
+from gateway.identity.discovery import load
 from gateway.identity.errors import JwtBaseError
 from gateway.identity.fetch import DEADLINE, Fetcher, HttpsFetcher
 from gateway.identity.rules import jwks_source
+from gateway.identity.source import JwksSource
 from gateway.policy.document import parse
 from gateway.policy.model import IssuerRule, Policy
 from gateway.server.opened import OpenStores

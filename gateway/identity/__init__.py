@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from gateway.identity.credential import (
         Credential,
     )
-    from gateway.identity.discovery import (
-        JwksSource,
-    )
     from gateway.identity.errors import (
         CognitoJwtInvalidClientIdError,
         CognitoJwtInvalidGroupError,
@@ -112,6 +109,9 @@ if TYPE_CHECKING:
         KeySet,
     )
     from gateway.identity.rules import jwks_source
+    from gateway.identity.source import (
+        JwksSource,
+    )
     from gateway.identity.token import (
         UnverifiedToken,
         decompose_unverified_jwt,
@@ -218,7 +218,6 @@ _HOMES: Final = {
     ),
     "cognito": ("CognitoJwtVerifier",),
     "credential": ("Credential",),
-    "discovery": ("JwksSource",),
     "errors": (
         "CognitoJwtInvalidClientIdError",
         "CognitoJwtInvalidGroupError",
@@ -293,6 +292,7 @@ _HOMES: Final = {
     "keys": ("SigningKey",),
     "keyset": ("KeySet",),
     "rules": ("jwks_source",),
+    "source": ("JwksSource",),
     "token": (
         "UnverifiedToken",
         "decompose_unverified_jwt",

@@ -15,12 +15,11 @@ from gateway.identity.apikeys import API_KEY_ISSUER, ApiKeySource, NoApiKeys, ve
 from gateway.identity.claims import MAX_GRACE, TimeRules
 from gateway.identity.core import KeyWanted, Steps, VerifiedToken, check_header, check_signature, drive, drive_async
 from gateway.identity.credential import Credential, credential
-from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import JwtBaseError, JwtIssuerNotConfiguredError, ParameterValidationError
-from gateway.identity.jwks import JwksCache
 from gateway.identity.keys import SigningKey
 from gateway.identity.refusals import refusal
 from gateway.identity.rules import Binding, binding, check_token, principal
+from gateway.identity.source import JwksSource
 from gateway.identity.token import UnverifiedToken, decompose_unverified_jwt
 from gateway.policy.model import IssuerRule, Principal, TenantId
 from gateway.policy.problems import Refusal
@@ -108,7 +107,7 @@ class Authenticator:
             self._shared[rule.issuer] = (*self._shared.get(rule.issuer, ()), binding(rule))
         self._directory = directory or NoDirectory()
         self._api_keys = api_keys or NoApiKeys()
-        self._cache: Keys = jwks_cache or JwksCache(clock=clock)
+        self._cache = jwks_cache or _fetched_keys(clock)
         self._clock = clock
         settings = settings or AuthenticatorSettings()
         self._max_bytes = settings.max_token_bytes
@@ -156,6 +155,12 @@ class Authenticator:
         if not isinstance(issuer, str) or issuer == API_KEY_ISSUER:
             return ()
         return self._shared.get(issuer) or _own(token, self._directory.issuers(issuer))
+
+
+def _fetched_keys(clock: Callable[[], float]) -> Keys:
+    from gateway.identity.jwks import JwksCache  # noqa: PLC0415 - whoever brings keys need not carry a fetcher
+
+    return JwksCache(clock=clock)
 
 
 def _own(token: UnverifiedToken, entries: Sequence[tuple[TenantId, IssuerRule]]) -> Sequence[Binding]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self, Unpack, overload
 
-from gateway.identity.discovery import JwksSource, well_known_jwks_uri
 from gateway.identity.errors import ParameterValidationError
 from gateway.identity.expectations import (
     COGNITO,
@@ -24,6 +23,7 @@ from gateway.identity.expectations import (
 )
 from gateway.identity.jwks import JwksCache
 from gateway.identity.keyset import KeySet
+from gateway.identity.source import JwksSource, well_known_jwks_uri
 from gateway.identity.verifier import BaseVerifier, Claims, IssuerConfig
 
 REGION: Final = re.compile(r"(?:eusc-[a-z]{2}|[a-z]{2})-(?:(?:gov|iso[a-z]?)-)?[a-z]+-[0-9]{1,2}")

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Never, NewType, TypeVar, cast
 
-from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import (
     JwtBaseError,
     JwtCriticalHeaderError,
@@ -18,6 +17,7 @@ from gateway.identity.errors import (
     ParameterValidationError,
 )
 from gateway.identity.keys import ALGORITHMS, SigningKey, assert_allowed_algorithm
+from gateway.identity.source import JwksSource
 from gateway.identity.token import UnverifiedToken
 
 VerifiedToken = NewType("VerifiedToken", UnverifiedToken)

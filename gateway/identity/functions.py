@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from gateway.identity.core import check_header, check_signature, drive
-from gateway.identity.discovery import JwksSource
 from gateway.identity.encoding import parse_json
 from gateway.identity.errors import (
     JwksValidationError,
@@ -28,6 +27,7 @@ from gateway.identity.fetch import DEADLINE, Fetcher, HttpsFetcher
 from gateway.identity.jwks import JwksCache
 from gateway.identity.keys import SigningKey, parse_jwk
 from gateway.identity.keyset import KeySet, parse_jwks, parse_jwks_text
+from gateway.identity.source import JwksSource
 from gateway.identity.token import UnverifiedToken, check_claim_types, decompose_unverified_jwt
 from gateway.identity.verifier import Claims, JwtVerifier, custom_check
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import Any, Final
 
-from gateway.identity.discovery import JwksSource, load
+from gateway.identity.discovery import load
 from gateway.identity.errors import (
     FetchError,
     JwksNotAvailableInCacheError,
@@ -37,6 +37,7 @@ from gateway.identity.errors import (
 from gateway.identity.fetch import DEADLINE, Fetcher, HttpsFetcher
 from gateway.identity.keys import SigningKey
 from gateway.identity.keyset import KeySet, parse_jwks
+from gateway.identity.source import JwksSource
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -10,14 +10,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-from jwt.exceptions import PyJWTError
 
 from gateway.identity.encoding import decode_base64url
 from gateway.identity.errors import (
@@ -27,6 +25,8 @@ from gateway.identity.errors import (
     JwtInvalidSignatureAlgorithmError,
     JwtInvalidSignatureError,
 )
+
+Public = TypeVar("Public")
 
 Check = Callable[[bytes, bytes], None]
 """(signature, signing input) -> None, or `InvalidSignature`."""
@@ -55,6 +55,12 @@ EC_CURVES: Final[Mapping[str, tuple[str, int, hashes.HashAlgorithm]]] = {
     "P-521": ("ES512", 66, hashes.SHA512()),
 }
 """Curve to its one algorithm (RFC 7518 section 3.4), bytes a coordinate, hash."""
+
+_CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+}
 
 ALGORITHMS: Final[tuple[str, ...]] = (*RSA_HASHES, *(alg for alg, _, _ in EC_CURVES.values()), "EdDSA")
 """What a token may be signed with; `none` and HMAC are not known to this module."""
@@ -167,11 +173,11 @@ def _unsigned(jwk: Mapping[str, Any], name: str) -> bytes:
         raise JwkValidationError(f"JWK {name} is not base64url") from None
 
 
-def _build(algorithm: type[RSAAlgorithm | ECAlgorithm | OKPAlgorithm], jwk: Mapping[str, Any]) -> Any:
-    """PyJWT makes the key from only the members that were checked; what it and cryptography raise ends here."""
+def _built(build: Callable[[], Public]) -> Public:
+    """The key that cryptography makes of numbers that were checked; what it raises ends here."""
     try:
-        return algorithm.from_jwk({name: jwk[name] for name in THUMBPRINT_MEMBERS[jwk["kty"]]})
-    except (PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
+        return build()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise JwkValidationError("JWK is not a valid public key") from None
 
 
@@ -184,7 +190,7 @@ def _read_rsa(jwk: Mapping[str, Any]) -> dict[str, Check]:
         raise JwkValidationError("RSA exponent or modulus is not one of a sound key")
     if _is_roca(modulus):
         raise JwkValidationError("RSA modulus has the fingerprint of a weak generator (CVE-2017-15361)")
-    public: rsa.RSAPublicKey = _build(RSAAlgorithm, jwk)
+    public = _built(rsa.RSAPublicNumbers(exponent, modulus).public_key)
     pkcs1 = {alg: _rsa_check(public, padding.PKCS1v15(), digest) for alg, digest in RSA_HASHES.items()}
     return pkcs1 | {alg: _rsa_check(public, _pss(digest), digest) for alg, digest in PSS_HASHES.items()}
 
@@ -221,9 +227,11 @@ def _read_ec(jwk: Mapping[str, Any]) -> dict[str, Check]:
     if jwk["crv"] not in EC_CURVES:
         raise JwkValidationError(f"EC curve is not one of {', '.join(EC_CURVES)}")
     alg, size, digest = EC_CURVES[jwk["crv"]]
-    if len(_unsigned(jwk, "x")) != size or len(_unsigned(jwk, "y")) != size:
+    x, y = _unsigned(jwk, "x"), _unsigned(jwk, "y")
+    if len(x) != size or len(y) != size:
         raise JwkValidationError("EC coordinates are not of the curve's size")
-    public: ec.EllipticCurvePublicKey = _build(ECAlgorithm, jwk)
+    point = (int.from_bytes(x, "big"), int.from_bytes(y, "big"))
+    public = _built(lambda: ec.EllipticCurvePublicNumbers(*point, _CURVES[jwk["crv"]]()).public_key())
     return {alg: _ec_check(public, size, ec.ECDSA(digest))}
 
 
@@ -244,9 +252,10 @@ def _ec_check(public: ec.EllipticCurvePublicKey, size: int, ecdsa: ec.ECDSA) -> 
 def _read_okp(jwk: Mapping[str, Any]) -> dict[str, Check]:
     if jwk["crv"] != "Ed25519":
         raise JwkValidationError("OKP curve is not Ed25519")
-    if len(_unsigned(jwk, "x")) != 32:
+    point = _unsigned(jwk, "x")
+    if len(point) != 32:
         raise JwkValidationError("Ed25519 public key is not of 32 bytes")
-    public: ed25519.Ed25519PublicKey = _build(OKPAlgorithm, jwk)
+    public = _built(lambda: ed25519.Ed25519PublicKey.from_public_bytes(point))
     return {"EdDSA": public.verify}
 
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 from gateway.identity.claims import TimeRules, check_audience, check_issuer, check_times, check_type
 from gateway.identity.cognito_claims import check_client, check_token_use
 from gateway.identity.core import VerifiedToken
-from gateway.identity.discovery import JwksSource, well_known_jwks_uri
 from gateway.identity.errors import (
     JwtInvalidTypeError,
     JwtParseError,
     ParameterValidationError,
 )
+from gateway.identity.source import JwksSource, well_known_jwks_uri
 from gateway.identity.token import is_string_or_strings
 from gateway.policy.model import IssuerRule, Principal
 

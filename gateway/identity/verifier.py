@@ -24,7 +24,6 @@ from gateway.identity.core import (
     drive,
     drive_async,
 )
-from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import (
     JwtInvalidClaimError,
     JwtIssuerNotConfiguredError,
@@ -44,6 +43,7 @@ from gateway.identity.expectations import (
 from gateway.identity.jwks import JwksCache
 from gateway.identity.keys import SigningKey
 from gateway.identity.keyset import KeySet
+from gateway.identity.source import JwksSource
 from gateway.identity.token import UnverifiedToken, decompose_unverified_jwt
 
 Claims = Mapping[str, Any]

@@ -4,9 +4,7 @@ SQLite: `gateway.tenants.sqlite.GroupCommit` for writes; a read takes microsecon
 A store over a network: `Threads`.
 """
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
@@ -24,10 +22,14 @@ class Threads:
     """An `Aside` of at most `workers` threads, for calls that wait for a network."""
 
     def __init__(self, workers: int = 32) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - who only names the protocol starts without
+
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="store")
 
     async def __call__(self, call: Callable[[], Result]) -> Result:
         """What `call` answers."""
+        import asyncio  # noqa: PLC0415 - as above
+
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from gateway.identity import (
 )
 from gateway.identity.apikeys import USED_RESOLUTION, checksum_of, digest_of
 from gateway.identity.authenticate import Credential, credential
-from gateway.identity.discovery import well_known_jwks_uri
+from gateway.identity.source import well_known_jwks_uri
 from gateway.identity.testing import Signer, jwks
 from gateway.policy.model import IssuerRule, Principal, TenantId
 from gateway.policy.problems import Code, Refusal

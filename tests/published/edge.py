@@ -12,7 +12,7 @@ from edge_auth.assembly import Clocks, assemble
 from edge_auth.handler import Handler
 from edge_auth.settings import Settings
 from gateway.identity.apikeys import ApiKeyRecord
-from gateway.identity.discovery import JwksSource
+from gateway.identity.source import JwksSource
 from gateway.identity.testing import ec_signer
 from gateway.policy.model import IssuerRule, Policy, TenantId
 from gateway.storage.small import SmallObject

@@ -305,7 +305,7 @@ def test_many_tenants_of_one_issuer_cost_one_document() -> None:
     """The token says which of them it is for; a token for none of them is for nobody."""
     import dataclasses
 
-    from gateway.identity.discovery import JwksSource
+    from gateway.identity.source import JwksSource
     from gateway.policy.model import Policy, TenantId
     from gateway.tenants.published.contents import IndexPart, part_content, part_name, part_of, public_keys
     from tests.published.edge import OWN_KEY

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.identity.apikeys import mint_api_key
-from gateway.identity.discovery import JwksSource
+from gateway.identity.source import JwksSource
 from gateway.identity.testing import ec_signer
 from gateway.policy.model import IssuerRule, Policy, RateRule, TenantId
 from gateway.tenants.published.contents import (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.identity.apikeys import MintedApiKey, mint_api_key
-from gateway.identity.discovery import JwksSource
+from gateway.identity.source import JwksSource
 from gateway.identity.testing import ec_signer
 from gateway.tenants.published.contents import (
     IndexPart,

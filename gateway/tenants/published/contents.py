@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from gateway.identity.apikeys import ApiKeyRecord
-from gateway.identity.discovery import JwksSource
 from gateway.identity.errors import JwksValidationError
 from gateway.identity.keys import THUMBPRINT_MEMBERS
 from gateway.identity.keyset import KeySet, parse_jwks
 from gateway.identity.rules import jwks_source
+from gateway.identity.source import JwksSource
 from gateway.policy.document import parse, render
 from gateway.policy.model import IssuerRule, Policy
 from gateway.tenants.published.signing import DocumentError

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.identity.discovery import JwksSource, load_text
+from gateway.identity.discovery import load_text
 from gateway.identity.encoding import parse_json
 from gateway.identity.errors import JwtBaseError
 from gateway.identity.fetch import DEADLINE, Fetcher
 from gateway.identity.keyset import parse_jwks
+from gateway.identity.source import JwksSource
 from gateway.tenants.published.contents import Jwks, public_keys
 
 _LOG: Final = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.identity.discovery import JwksSource
 from gateway.identity.fetch import Fetcher
 from gateway.identity.rules import jwks_source
+from gateway.identity.source import JwksSource
 from gateway.policy.model import IssuerRule
 from gateway.tenants.published.contents import (
     ROOT,
