@@ -83,9 +83,10 @@ def default_of(member: str) -> Any:
     return rendered[outer][inner] if inner else complete[outer]
 
 
-def test_the_page_of_problems_is_current() -> None:
-    """`scripts/problems-reference` would write the page as it is."""
-    done = subprocess.run([sys.executable, str(ROOT / "scripts" / "problems-reference"), "--check"], check=False)
+@pytest.mark.parametrize("writer", ["problems-reference", "cli-reference"])
+def test_a_written_page_is_current(writer: str) -> None:
+    """The script would write the page as it is."""
+    done = subprocess.run([sys.executable, str(ROOT / "scripts" / writer), "--check"], check=False)
 
     assert done.returncode == 0
 
