@@ -17,7 +17,7 @@ from presigner.bodies import (
 )
 from presigner.completion import Completer
 from presigner.desk import Desk, demand_query
-from presigner.idempotency import idempotency_key
+from presigner.idempotency import idempotency_key, scope_of
 from presigner.life import Life
 from presigner.plans import CreateUpload, PlanBody, faults, rfc3339, wanted
 from presigner.problems import RefusedError, invalid_body
@@ -82,7 +82,7 @@ def _route_creation(router: APIRouter, desk: Desk) -> None:
         elif desk.replays is None:
             raise RefusedError(invalid_body(Fault("/headers/idempotency-key", "This gateway remembers no keys.")))
         else:
-            made = granted(await desk.replays.once(caller.principal, key, body.model_dump(), plan))
+            made = granted(await desk.replays.once(scope_of(caller.principal), key, body.model_dump(), plan))
         whole, gzip = await desk.planner.whole(dict(made)), wants_gzip(request)
         return json_answer(whole if gzip else fitting(whole, desk.most_bytes), status=201, gzip=gzip)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from gateway.allowance import Caller
+from gateway.allowance import STORE_UNAVAILABLE, Caller
 from gateway.journal import COMPLETE, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm, Checksum
@@ -17,6 +17,7 @@ from gateway.policy.problems import Code, Fault, Refusal
 from gateway.storage.multipart import Multipart, S3Error, StoredHead, UploadedPart, one_each
 from presigner.access import NOT_FOUND
 from presigner.bodies import CompletedPart, CompleteRequest
+from presigner.idempotency import AT_WORK, Replays
 from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.register import ABORTED, Register
 from presigner.upload import Strategy, Upload, stored_look
@@ -48,6 +49,12 @@ _BY_CODE: Final[Mapping[str, Refusal]] = {
 }
 """What S3 says at CompleteMultipartUpload, in our words; all else is storage that is not available."""
 
+_TURN: Final = "complete:"
+"""Before the tenant in the scope under which a complete is remembered, which is no digest as those of callers are."""
+
+_PATIENCE: Final = 10.0
+"""Seconds that another's turn is waited for; a complete of 10,000 parts takes S3 a few."""
+
 _GONE: Final = frozenset({"InvalidPart", "NoSuchUpload", "PreconditionFailed"})
 """What S3 says also to a repeated complete: whether it is one is found out by a look."""
 
@@ -60,6 +67,7 @@ class Completer:
     register: Register | None
     clock: Callable[[], float]
     journal: Journal
+    replays: Replays | None = None
     _flights: dict[tuple[str, str], asyncio.Task[dict[str, Any] | Refusal]] = field(default_factory=dict)
 
     async def complete(
@@ -81,9 +89,28 @@ class Completer:
         flight = (upload.id, body.model_dump_json())
         task = self._flights.get(flight)
         if task is None:
-            task = self._flights[flight] = asyncio.ensure_future(self._guarded(upload, sealed, whole, body))
+            task = self._flights[flight] = asyncio.ensure_future(self._in_turn(upload, sealed, whole, body))
             task.add_done_callback(lambda _: self._flights.pop(flight, None))
         return await asyncio.shield(task)
+
+    async def _in_turn(
+        self, upload: Upload, sealed: str, whole: Checksum | None, body: CompleteRequest
+    ) -> dict[str, Any] | Refusal:
+        """One process at a time, and all get the answer of the first that succeeds, for as long as it is remembered.
+
+        Without the store, or where whoever has the turn seems to have died with it, S3 alone decides.
+        """
+
+        async def work() -> dict[str, Any] | Refusal:
+            return await self._guarded(upload, sealed, whole, body)
+
+        if self.replays is None:
+            return await work()
+        outcome = await self.replays.once(f"{_TURN}{upload.tenant}", upload.id, {}, work, patience=_PATIENCE)
+        if outcome is AT_WORK or outcome is STORE_UNAVAILABLE:
+            return await work()
+        agrees = whole is None or isinstance(outcome, Refusal) or outcome["checksum"] == _said(whole)
+        return outcome if agrees else await work()
 
     async def _guarded(
         self, upload: Upload, sealed: str, whole: Checksum | None, body: CompleteRequest
@@ -269,5 +296,9 @@ def _answer(upload: Upload, sealed: str, stored: StoredHead, whole: Checksum | N
         "key": upload.key,
         "size": stored.size,
         "etag": stored.etag,
-        "checksum": None if said is None else {"algorithm": said.algorithm.value, "value": said.value},
+        "checksum": None if said is None else _said(said),
     }
+
+
+def _said(checksum: Checksum) -> dict[str, str]:
+    return {"algorithm": checksum.algorithm.value, "value": checksum.value}

@@ -110,7 +110,7 @@ def _desk(parts: PresignerParts) -> Desk:
         life = Life(
             storage=storage, register=register, signer=signer, sealer=parts.sealer, clock=clock, journal=journal
         )
-        completer = Completer(storage=storage, register=register, clock=clock, journal=journal)
+        completer = Completer(storage=storage, register=register, clock=clock, journal=journal, replays=parts.replays)
     planner = Planner(
         admission=parts.admission,
         presigner=parts.presigner,

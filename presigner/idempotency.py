@@ -4,6 +4,7 @@ The key belongs to whoever sent it (tenant, issuer and subject) and is remembere
 the request; what a store keeps of it, and how two at once are told apart, is `gateway.tenants.idempotency`.
 """
 
+import asyncio
 import hashlib
 import json
 import re
@@ -24,7 +25,7 @@ _OTHER_REQUEST: Final = Refusal(
     code=Code.IDEMPOTENCY_CONFLICT,
     detail="This Idempotency-Key was used for another request; use a new one for a new request.",
 )
-_AT_WORK: Final = Refusal(
+AT_WORK: Final = Refusal(
     code=Code.IDEMPOTENCY_CONFLICT,
     detail="A request with this Idempotency-Key is being answered; ask again in a moment.",
     retry_after=1,
@@ -43,6 +44,15 @@ def idempotency_key(headers: tuple[tuple[str, str], ...]) -> str | Refusal | Non
     return values[0]
 
 
+POLL: Final = 0.05
+"""Seconds between two looks whether somebody else's work is done."""
+
+
+def scope_of(caller: Principal) -> str:
+    """Whose keys they are."""
+    return hashlib.sha256("\n".join((str(caller.tenant), caller.issuer, caller.subject)).encode()).hexdigest()
+
+
 class Replays:
     """Does work once a key; `clock` gives seconds since the epoch, `new_token` unguessable text."""
 
@@ -55,13 +65,21 @@ class Replays:
         self._new_token = new_token
 
     async def once(
-        self, caller: Principal, key: str, request: Mapping[str, Any], work: Work
+        self, scope: str, key: str, request: Mapping[str, Any], work: Work, *, patience: float = 0
     ) -> dict[str, Any] | Refusal:
         """The answer to this request under this key: the one it had before, or that of `work`, which is remembered.
 
-        A refusal is not remembered: what was refused may be allowed the next time.
+        A refusal is not remembered: what was refused may be allowed the next time. Whoever else is at work is waited
+        for `patience` seconds; then it is `AT_WORK`.
         """
-        scope = hashlib.sha256("\n".join((str(caller.tenant), caller.issuer, caller.subject)).encode()).hexdigest()
+        until = self._clock() + patience
+        outcome = await self._tried(scope, key, request, work)
+        while outcome is AT_WORK and self._clock() < until:
+            await asyncio.sleep(POLL)
+            outcome = await self._tried(scope, key, request, work)
+        return outcome
+
+    async def _tried(self, scope: str, key: str, request: Mapping[str, Any], work: Work) -> dict[str, Any] | Refusal:
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         token = self._new_token()
         try:
@@ -71,7 +89,7 @@ class Replays:
             if isinstance(claim, Answered):
                 return dict(json.loads(claim.answer))
             if not isinstance(claim, Claimed):
-                return _AT_WORK if isinstance(claim, BeingWorkedOn) else _OTHER_REQUEST
+                return AT_WORK if isinstance(claim, BeingWorkedOn) else _OTHER_REQUEST
             return await self._worked(scope, key, token, work)
         except OSError:
             return STORE_UNAVAILABLE

@@ -14,7 +14,7 @@ from gateway.journal import PLAN
 from gateway.policy.grant import Grant
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm
-from gateway.policy.problems import Fault, Refusal
+from gateway.policy.problems import Code, Fault, Refusal
 from gateway.storage.multipart import Multipart
 from presigner.parts import cut
 from presigner.plans import Wanted, plan_body, signed_headers
@@ -62,7 +62,7 @@ class Planner:
         if isinstance(admitted, Refusal):
             return admitted
         upload = _begun(identifier, admitted.grant, wanted, caller, now=now)
-        plan = await self._begin(upload, admitted.grant, wanted, now)
+        plan = await self._crowded(upload) or await self._begin(upload, admitted.grant, wanted, now)
         if isinstance(plan, Refusal):
             await admitted.room.released(plan.code)
         return plan
@@ -76,6 +76,16 @@ class Planner:
         numbers = range(1, upload.parts.count + 1)
         parts = await self.signer.parts(upload, numbers, lifetime=lifetime, now=now, checksums={})
         return {**plan, "parts": parts}
+
+    async def _crowded(self, upload: Upload) -> Refusal | None:
+        """Whether the tenant has to end some uploads before it begins another in parts."""
+        if self.register is None or upload.strategy is not Strategy.MULTIPART:
+            return None
+        try:
+            crowded = await self.register.crowded(upload.tenant)
+        except OSError:
+            return STORE_UNAVAILABLE
+        return _too_many(self.register.most_open) if crowded else None
 
     async def _begin(self, upload: Upload, grant: Grant, wanted: Wanted, now: float) -> dict[str, Any] | Refusal:
         if upload.strategy is Strategy.MULTIPART:
@@ -164,6 +174,11 @@ class Planner:
         if self.register is not None:
             await self.register.record(upload, sealed, state)
         return sealed
+
+
+def _too_many(most: int) -> Refusal:
+    detail = f"The tenant has {most} uploads in parts unfinished, the most there may be; complete or give up some."
+    return Refusal(code=Code.QUOTA_EXCEEDED, detail=detail, limit=most)
 
 
 def _begun(identifier: str, grant: Grant, wanted: Wanted, caller: Caller, *, now: float) -> Upload:

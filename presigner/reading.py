@@ -6,6 +6,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from gateway.asgi.request_id import STATE_KEY
+from gateway.asgi.schema import inlined
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.policy.strict_json import loads
 from presigner.problems import RefusedError, invalid_body
@@ -26,7 +27,7 @@ PAGE: Final = 50
 
 def described(body: type[BaseModel]) -> dict[str, Any]:
     """The request's body in the OpenAPI document; it is read by `parse_body`, not by the framework."""
-    return {"requestBody": {"content": {"application/json": {"schema": body.model_json_schema()}}}}
+    return {"requestBody": {"content": {"application/json": {"schema": inlined(body)}}}}
 
 
 def headers_of(request: Request) -> tuple[tuple[str, str], ...]:

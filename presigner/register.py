@@ -11,9 +11,9 @@ from typing import Final
 
 from gateway.tenants.aside import Aside
 from gateway.tenants.ledger import Ledger, StoredObject
-from gateway.tenants.pages import Page
+from gateway.tenants.pages import MAX_PAGE, Page
 from gateway.tenants.uploads import UnfinishedUpload, UploadStore
-from presigner.upload import Upload
+from presigner.upload import Strategy, Upload
 
 CREATING: Final = "creating"
 """Before S3 has given an id; nobody but the sweeper sees it."""
@@ -22,6 +22,11 @@ REMOTE: Final = "remote"
 OPEN: Final = "open"
 COMPLETED: Final = "completed"
 ABORTED: Final = "aborted"
+
+_UNFINISHED: Final = frozenset({CREATING, REMOTE, OPEN})
+
+MOST_OPEN: Final = 10_000
+"""Uploads in parts that a tenant may have unfinished: each keeps parts in S3 that nobody can see."""
 
 SWEPT: Final = 100
 """Uploads that are swept at once."""
@@ -35,6 +40,23 @@ class Register:
     ledger: Ledger
     aside: Aside
     clock: Callable[[], float]
+    most_open: int = MOST_OPEN
+
+    async def crowded(self, tenant: str) -> bool:
+        """Whether the tenant has as many uploads in parts unfinished as it may.
+
+        Each holds a reservation, so they are counted one by one only where there are as many of those.
+        """
+        usage = await self.aside(lambda: self.ledger.usage(tenant))
+        if usage.reserved_objects <= self.most_open:
+            return False
+        seen, cursor = 0, None
+        while True:
+            page = await self.page(tenant, owner=None, limit=MAX_PAGE, cursor=cursor)
+            seen += sum(row.strategy == Strategy.MULTIPART and row.state in _UNFINISHED for row in page.items)
+            cursor = page.cursor
+            if seen >= self.most_open or cursor is None:
+                return seen >= self.most_open
 
     async def record(self, upload: Upload, sealed: str, state: str) -> None:
         """Keep the upload in this state."""

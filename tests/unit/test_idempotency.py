@@ -11,7 +11,7 @@ import pytest
 from gateway.policy.model import Principal
 from gateway.policy.problems import Code, Refusal
 from gateway.tenants.stores import open_sqlite
-from presigner.idempotency import Replays, Work, idempotency_key
+from presigner.idempotency import Replays, Work, idempotency_key, scope_of
 
 Result = TypeVar("Result")
 
@@ -42,7 +42,7 @@ class Situation:
         self, key: str, who: Principal = ALICE, work: Work | None = None, **request: Any
     ) -> dict[str, Any] | Refusal:
         """The answer to one request."""
-        return asyncio.run(self.replays.once(who, key, request or {"name": "a"}, work or self.plan))
+        return asyncio.run(self.replays.once(scope_of(who), key, request or {"name": "a"}, work or self.plan))
 
     async def plan(self) -> dict[str, Any]:
         """A plan that is another each time."""
@@ -111,7 +111,7 @@ def test_two_at_once_are_one(situation: Situation) -> None:
     during: list[dict[str, Any] | Refusal] = []
 
     async def work() -> dict[str, Any]:
-        during.append(await situation.replays.once(ALICE, "k", {"name": "a"}, situation.plan))
+        during.append(await situation.replays.once(scope_of(ALICE), "k", {"name": "a"}, situation.plan))
         return await situation.plan()
 
     first = situation.ask("k", work=work)

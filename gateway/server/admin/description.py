@@ -1,18 +1,17 @@
 """What OpenAPI says of the admin API beside what FastAPI finds out: parameters, bodies, problems, examples."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
+from gateway.asgi.schema import Described, inlined
 from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
 from gateway.policy.problems import MEDIA_TYPE as PROBLEM
 from gateway.server.admin.models import TENANT_PATTERN
 from gateway.tenants.decisions import KEPT
 from gateway.tenants.pages import MAX_PAGE
 from gateway.tenants.usage_history import KEPT_FOR
-
-Described = dict[str, Any]
 
 MOST_DAYS: Final = KEPT_FOR // 86_400
 DAYS_ASKED: Final = 7
@@ -154,22 +153,3 @@ def _problem(status: int, codes: Iterable[Code]) -> Described:
 def etag_header() -> Described:
     """The header that answers with a tenant's document have."""
     return {"headers": {"ETag": {"description": "For If-Match.", "schema": {"type": "string"}, "example": ETAG}}}
-
-
-def inlined(model: type[BaseModel]) -> Described:
-    """A model's schema with every reference replaced by what it refers to; ours refer to nothing twice over."""
-    schema = model.model_json_schema()
-    definitions: Described = schema.pop("$defs", {})
-
-    def resolved(value: Any) -> Any:
-        if isinstance(value, list):
-            return [resolved(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        if "$ref" in value:
-            rest = {name: item for name, item in value.items() if name != "$ref"}
-            return {**resolved(definitions[value["$ref"].rpartition("/")[2]]), **rest}
-        return {name: resolved(item) for name, item in value.items()}
-
-    plain: Described = resolved(schema)
-    return plain
