@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser.operator_console import Begin, beginning
 from tests.browser.stage import Stage, Visit, browsing, missing, staged
 
 NO_PICKER = "delete window.showOpenFilePicker"
@@ -39,3 +40,16 @@ def visit(browser: Browser) -> Iterator[Visit]:
     yield made
     context.close()
     assert made.complaints == []
+
+
+@pytest.fixture(scope="session")
+def operator_token(stage: Stage) -> str:
+    """A token of the operators' issuer."""
+    return stage.demo.token("--admin", "--subject", "ada")
+
+
+@pytest.fixture
+def begin(browser: Browser, stage: Stage, operator_token: str) -> Iterator[Begin]:
+    """Operators before the console; whatever their pages complain about fails the test."""
+    with beginning(browser, stage, operator_token) as made:
+        yield made

@@ -4,7 +4,7 @@
  * The form reads members from the text and writes them into it, so the two can't disagree, and a number keeps its
  * digits whatever JavaScript would make of it. A path is a list of members and indexes; a pointer is RFC 6901.
  */
-import { findNodeAtLocation, modify, parseTree, printParseErrorCode, type Node, type ParseError } from "jsonc-parser";
+import { applyEdits, findNodeAtLocation, modify, parseTree, printParseErrorCode, type Node, type ParseError } from "jsonc-parser";
 
 export type Path = readonly (string | number)[];
 export type { Node };
@@ -60,19 +60,41 @@ export function items(node: Node | undefined): Node[] {
   return node?.type === "array" ? (node.children ?? []) : [];
 }
 
-/** The text with this JSON in the place of what is at `path`; undefined takes the member out. */
+/** The text with this JSON in the place of what is at `path`, and else as it is; undefined takes the member out. */
 export function replaced(text: string, path: Path, json: string | undefined): string {
-  const edits = modify(text, [...path], json === undefined ? undefined : STAND_IN, {
-    formattingOptions: { insertSpaces: true, tabSize: 2, eol: "\n" },
-  });
-  return edits.reduceRight(
-    (changed, { offset, length, content }) =>
-      changed.slice(0, offset) + content.replace(JSON.stringify(STAND_IN), () => json ?? "") + changed.slice(offset + length),
-    text,
-  );
+  const reading = read(text);
+  const present = nodeAt(reading, path);
+  if (json === undefined) return present ? applyEdits(text, modify(text, [...path], undefined, {})) : text;
+  if (present) return spliced(text, present.offset, present.length, indented(json, indentAt(text, present.offset)));
+  return path.length === 0 ? json : added(reading, path, json);
 }
 
-const STAND_IN = "\u0000the JSON that is written\u0000";
+/** A new member at the end of its object, on a line of its own where the one before it is. */
+function added(reading: Reading, path: Path, json: string): string {
+  const [parents, name] = [path.slice(0, -1), JSON.stringify(path.at(-1))];
+  const parent = nodeAt(reading, parents);
+  if (parent?.type !== "object") return replaced(reading.text, parents, `{${name}: ${json}}`);
+  const before = parent.children?.at(-1);
+  const indent = indentAt(reading.text, before?.offset ?? parent.offset) + (before ? "" : "  ");
+  const member = `${name}: ${indented(json, indent)}`;
+  if (before) return spliced(reading.text, before.offset + before.length, 0, `,\n${indent}${member}`);
+  return spliced(reading.text, parent.offset, parent.length, `{\n${indent}${member}\n${indent.slice(2)}}`);
+}
+
+function spliced(text: string, offset: number, length: number, put: string): string {
+  return text.slice(0, offset) + put + text.slice(offset + length);
+}
+
+/** What the line begins with that this place is in. */
+function indentAt(text: string, offset: number): string {
+  return /^ */.exec(text.slice(text.lastIndexOf("\n", offset - 1) + 1))?.[0] ?? "";
+}
+
+/** JSON laid out for a line of this indentation. */
+function indented(json: string, indent: string): string {
+  const reading = read(json);
+  return reading.root && reading.mistakes.length === 0 ? laidOut(reading, reading.root, indent) : json;
+}
 
 /** The text laid out evenly: a member a line, short lists on one. Text that is no JSON stays as it is. */
 export function pretty(text: string): string {

@@ -42,7 +42,7 @@ function Order({ field }: { field: Field }) {
                 <input type="checkbox" checked={at >= 0} disabled={bound.locked} onChange={() => write(at >= 0 ? present.filter((each) => each !== option) : [...present, option])} />
                 {option}
               </label>
-              {at > 0 && <button type="button" class="small" disabled={bound.locked} onClick={() => up(index)}>Prefer {option} <span aria-hidden="true">↑</span></button>}
+              {at > 0 && <button type="button" class="small" disabled={bound.locked} onClick={() => up(index)}>Prefer <span class="sr">{option}</span> <span aria-hidden="true">↑</span></button>}
             </li>
           );
         })}
@@ -67,7 +67,7 @@ function Types({ field }: { field: Field }) {
           <li key={index} class="row">
             <label>Type<input value={row.type} placeholder="image/png" spellcheck={false} disabled={bound.locked} onInput={(event) => write(rows.map((each, at) => (at === index ? { ...each, type: event.currentTarget.value } : each)))} /></label>
             <label>Extensions<Extensions values={row.extensions} locked={bound.locked} onValues={(extensions) => write(rows.map((each, at) => (at === index ? { ...each, extensions } : each)))} /></label>
-            <button type="button" class="small" disabled={bound.locked} onClick={() => write(rows.filter((_, at) => at !== index))}>Remove {row.type || "this type"}</button>
+            <button type="button" class="small" disabled={bound.locked} onClick={() => write(rows.filter((_, at) => at !== index))}>Remove<span class="sr"> {row.type || "this type"}</span></button>
           </li>
         ))}
       </ul>

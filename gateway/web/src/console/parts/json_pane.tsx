@@ -2,7 +2,7 @@
  * The document as JSON: a plain text area (which every keyboard, screen reader and phone knows how to edit) between
  * line numbers and marked lines, and the faults as a list that leads to their places.
  */
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { lineOf } from "../model/json.js";
 import { counted } from "./common.js";
@@ -27,7 +27,7 @@ export function JsonPane({ text, marks, readOnly, onInput }: Pane) {
   const lines = useMemo(() => text.split("\n"), [text]);
   const places = marks.map((mark) => ({ ...mark, line: lineOf(text, mark.offset) }));
   const bad = new Set(places.map(({ line }) => line));
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Set only when it differs, so that the caret stays where somebody types.
     if (area.current && area.current.value !== text) area.current.value = text;
   }, [text]);
@@ -43,7 +43,7 @@ export function JsonPane({ text, marks, readOnly, onInput }: Pane) {
           <pre class="marks" aria-hidden="true">{lines.map((line, index) => <span key={index} class={bad.has(index + 1) ? "bad" : ""}>{line || " "}{"\n"}</span>)}</pre>
           <textarea
             ref={area}
-            aria-label="JSON"
+            aria-label="The document as JSON"
             aria-invalid={bad.size > 0}
             aria-describedby="json-faults"
             defaultValue={text}

@@ -23,7 +23,7 @@ interface Shown {
 
 export function HistoryView({ tenant, etag, readOnly, onChanged }: Shown) {
   const { api, announce } = useConsole();
-  const { versions, cursor, error, more } = useVersions(tenant, etag);
+  const { versions, cursor, known, error, more } = useVersions(tenant, etag);
   const [chosen, setChosen] = useState<{ from?: number; to?: number }>({});
   const [back, setBack] = useState<Kept | null>(null);
   const at = (number: number | undefined, otherwise: number) => versions.find(({ version }) => version === number) ?? versions[otherwise];
@@ -50,7 +50,7 @@ export function HistoryView({ tenant, etag, readOnly, onChanged }: Shown) {
             <td>{each !== present && each.text !== "" && !readOnly && <button type="button" class="small" onClick={() => setBack(each)}>Roll back to {each.version}</button>}</td>
           </tr>
         ))}
-        {versions.length === 0 && <EmptyRow columns={5}>{error === undefined ? "No versions are kept." : "Unknown."}</EmptyRow>}
+        {versions.length === 0 && <EmptyRow columns={5}>{known ? "No versions are kept." : error === undefined ? "Loading…" : "Unknown."}</EmptyRow>}
       </Table>
       {cursor !== null && <p class="actions"><button type="button" onClick={more}>Load more</button></p>}
       {from && to && (
@@ -88,13 +88,13 @@ function Choice({ label, versions, value, onValue }: { label: string; versions: 
 /** The pages of the history loaded so far; from the beginning when another version is in force. */
 function useVersions(tenant: string, etag: string) {
   const { api } = useConsole();
-  const [found, setFound] = useState<{ versions: readonly Kept[]; cursor: string | null }>({ versions: [], cursor: null });
+  const [found, setFound] = useState<{ versions: readonly Kept[]; cursor: string | null; known: boolean }>({ versions: [], cursor: null, known: false });
   const [error, setError] = useState<unknown>();
   async function load(before: readonly Kept[], cursor: string | null) {
     try {
       const query = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
       const answer = await api.call<History>(`${under(tenant)}/history?limit=50${query}`);
-      setFound({ versions: [...before, ...withTexts(answer.text, answer.body.versions)], cursor: answer.body.cursor });
+      setFound({ versions: [...before, ...withTexts(answer.text, answer.body.versions)], cursor: answer.body.cursor, known: true });
     } catch (told) {
       setError(told);
     }

@@ -29,17 +29,17 @@ export function Keys({ tenant }: { tenant: string }) {
   return (
     <>
       {error !== undefined && <Refused error={error} />}
-      <Table label="Keys" head={["Name", "Id", "Scopes", "Only names that begin", "Made", "Expires", "Last used", "Action"]}>
+      <Table label="Keys" head={["Name", "Id", "Scopes", "Names", "Made", "Expires", "Last used", "Action"]}>
         {(value ?? []).map((key) => (
           <tr key={key.id}>
             <th scope="row">{key.name}</th>
             <td><code>{key.id}</code></td>
             <td>{key.scopes.join(" ")}</td>
-            <td>{key.name_prefix === null ? "any" : <code>{key.name_prefix}</code>}</td>
+            <td>{key.name_prefix === null ? "any" : <code>{key.name_prefix}…</code>}</td>
             <td><Moment at={key.created_at} /></td>
             <td>{key.expires_at === null ? "never" : <Moment at={key.expires_at} />}</td>
             <td>{key.last_used_at === null ? "never" : <Moment at={key.last_used_at} />}</td>
-            <td><button type="button" class="small" onClick={() => setEnding(key)}>Revoke {key.name}</button></td>
+            <td><button type="button" class="small" onClick={() => setEnding(key)}>Revoke<span class="sr"> {key.name}</span></button></td>
           </tr>
         ))}
         {value?.length === 0 && <EmptyRow columns={8}>There are none.</EmptyRow>}
