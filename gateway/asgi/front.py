@@ -26,9 +26,6 @@ from gateway.storage.upstream import BodyAbortedError
 RequestIds = Callable[[Scope], str]
 """The id of a request: the one its server gave it, or a fresh one."""
 
-Refuse = Callable[[Refusal, str], Reply]
-"""Renders a refusal of admission, with the request's id; what S3 refuses later is rendered as a problem always."""
-
 PREFLIGHT = Reply(status=204, headers=(("allow", METHODS),))
 """The answer to OPTIONS: what is allowed here, to anyone, before any credential."""
 
@@ -52,14 +49,12 @@ class UploadFront:
         admission: Admission,
         enact: Enact,
         request_ids: RequestIds,
-        refuse: Refuse = refusal_reply,
     ) -> None:
         self._base = base
         self._carriage = carriage
         self._admission = admission
         self._enact = enact
         self._request_ids = request_ids
-        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -70,7 +65,7 @@ class UploadFront:
             return
         admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage, request_id=request_id)
         if isinstance(admitted, Refusal):
-            await send_reply(send, self._refuse(admitted, request_id))
+            await send_reply(send, refusal_reply(admitted, request_id))
             return
         outcome = await self._enacted(admitted, receive)
         if outcome is not None:

@@ -19,11 +19,11 @@ from gateway.local.cloudfront import Distribution, OriginRequestPolicy
 from gateway.policy.model import Backend
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, request_id
-from gateway.server.deployment import EdgeDocuments, EdgeSite, MakeEdge
+from gateway.server.deployment import EdgeDocuments, MakeBackend, Site
 from gateway.storage.sigv4 import Credentials
 
 
-def edge_here(site: EdgeSite) -> Callable[[Admission], Application]:
+def edge_here(site: Site) -> Callable[[Admission], Application]:
     """Makes the backend of this site; it forwards what CloudFront would."""
 
     def made(admission: Admission) -> Application:
@@ -33,10 +33,10 @@ def edge_here(site: EdgeSite) -> Callable[[Admission], Application]:
     return made
 
 
-def published_edge(documents: EdgeDocuments, reader: Credentials) -> MakeEdge:
+def published_edge(documents: EdgeDocuments, reader: Credentials) -> MakeBackend:
     """The backend whose function knows what is in these documents and nothing else; `reader` may read them."""
 
-    def make(site: EdgeSite) -> Callable[[Admission], Application]:
+    def make(site: Site) -> Callable[[Admission], Application]:
         values = edge_settings(documents, region=documents.writer.region, limits=site.limits, cors=site.cors)
         settings = Settings.read({**values, "lifetime": 1.0})
         clocks = Clocks(wall=time.time, monotonic=time.monotonic)
@@ -71,7 +71,7 @@ def edge_settings(documents: EdgeDocuments, *, region: str, limits: Limits, cors
     }
 
 
-def distribution(site: EdgeSite, handler: Handler) -> Distribution:
+def distribution(site: Site, handler: Handler) -> Distribution:
     """CloudFront's model around a function."""
     return Distribution(
         handler=handler,

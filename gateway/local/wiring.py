@@ -14,6 +14,7 @@ from gateway.local.edge import edge_here, published_edge
 from gateway.local.errors import DemoError
 from gateway.local.files import prepare, write_private
 from gateway.local.issuer import DevelopmentIssuer
+from gateway.local.proxy import proxy_here
 from gateway.local.s3_identities import UPLOADS_ROLE, Identities
 from gateway.policy.document import parse, render
 from gateway.policy.model import Policy
@@ -91,6 +92,7 @@ def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> D
         operator_issuers=[place.issuer.operator_rule()],
         edge=edge_here if documents is None else published_edge(documents, place.identities.edge),
         documents=documents,
+        proxy=proxy_here if Limits(place.limits) is Limits.AWS else None,
         folder=lambda: _folder(place.data),
         allow_private_issuers=True,
         policy_cache=CacheRules(lifetime=POLICY_LIFETIME, stale_limit=0),

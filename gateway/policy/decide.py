@@ -146,7 +146,7 @@ def _name(principal: Principal, policy: Policy, intent: Intent) -> Refusal | Non
     key = object_key(policy, principal, intent.name, intent.minted)
     if isinstance(key, Refusal):
         return key
-    detail = _name_fault(principal, policy, intent.name) or _carried_name(intent, intent.name)
+    detail = _name_fault(principal, policy, intent.name) or _carried_name(intent, intent.name, key)
     return Refusal(code=Code.NAME_NOT_ALLOWED, detail=detail) if detail else None
 
 
@@ -164,10 +164,12 @@ def _name_fault(principal: Principal, policy: Policy, name: str) -> str | None:
     return None
 
 
-def _carried_name(intent: Intent, name: str) -> str | None:
+def _carried_name(intent: Intent, name: str, key: str) -> str | None:
     carriage = intent.carriage
-    if carriage.portable_names and not _PORTABLE.issuperset(name):
-        return f"The {carriage.backend} backend carries only names of A-Z a-z 0-9 . _ - and /. {carriage.advice}"
+    if carriage.portable_names and not _PORTABLE.issuperset(
+        key
+    ):  # the key, because a subject in it is the caller's too
+        return f"The {carriage.backend} backend carries only keys of A-Z a-z 0-9 . _ - and /. {carriage.advice}"
     limit = carriage.max_encoded_name
     if limit is not None and len(quote(name)) > limit:
         return f"The {carriage.backend} backend carries at most {limit} characters of encoded name. {carriage.advice}"

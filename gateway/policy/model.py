@@ -193,7 +193,7 @@ class Carriage:
     - `max_size`: bytes. `advice`: a sentence naming what would work where this way does not.
     - `checksum_later`: True where a required checksum may still be given when the upload is completed.
     - `adds_headers`: False where the client's own request goes to S3 (a redirect), so nothing can be added to it.
-    - `portable_names`, `max_encoded_name` (characters): names that the way can hold.
+    - `portable_names`, `max_encoded_name` (characters): names, and the keys they make, that the way can hold.
     - `metadata_keys`, `checksums`, `object_headers`: the ones listed at deployment; None where the way takes any.
     """
 

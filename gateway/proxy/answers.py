@@ -36,17 +36,19 @@ UNCONFIRMED: Final = Refusal(
 )
 """Nobody can know: a look into the bucket would not tell, because S3 may be storing it still."""
 
-_CHECKSUM_MISMATCH: Final = Refusal(
+CHECKSUM_MISMATCH: Final = Refusal(
     code=Code.CHECKSUM_MISMATCH, detail="The bytes that arrived do not have the checksum that was declared."
 )
 
+OBJECT_EXISTS: Final = Refusal(
+    code=Code.OBJECT_EXISTS, detail="An object of this name exists and is not overwritten; use another name."
+)
+
 _BY_CODE: Final[Mapping[str, Refusal]] = {
-    "BadDigest": _CHECKSUM_MISMATCH,
-    "InvalidDigest": _CHECKSUM_MISMATCH,
-    "XAmzContentChecksumMismatch": _CHECKSUM_MISMATCH,
-    "PreconditionFailed": Refusal(
-        code=Code.OBJECT_EXISTS, detail="An object of this name exists and is not overwritten; use another name."
-    ),
+    "BadDigest": CHECKSUM_MISMATCH,
+    "InvalidDigest": CHECKSUM_MISMATCH,
+    "XAmzContentChecksumMismatch": CHECKSUM_MISMATCH,
+    "PreconditionFailed": OBJECT_EXISTS,
     "EntityTooLarge": Refusal(
         code=Code.SIZE_EXCEEDS_LIMIT,
         detail="Storage takes no object of this size in one PUT.",
@@ -60,7 +62,7 @@ _BY_CODE: Final[Mapping[str, Refusal]] = {
 def problem(answer: Answer) -> Refusal:
     """The problem behind an answer of S3 that is no success; S3's own text never goes on."""
     if answer.status == 412:
-        return _BY_CODE["PreconditionFailed"]
+        return OBJECT_EXISTS
     code = error_code(answer)
     if code is not None and code in _BY_CODE:
         return _BY_CODE[code]

@@ -17,10 +17,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Forwarder:
-    """Enacts grants by sending the bytes on; given the connection pool, where the bucket is, and who signs.
-
-    `looks_at_content` False stands for API Gateway, which hands the bytes to S3 without a look of ours.
-    """
+    """Enacts grants by sending the bytes on; given the connection pool, where the bucket is, and who signs."""
 
     def __init__(
         self,
@@ -29,18 +26,14 @@ class Forwarder:
         endpoint: Endpoint,
         signer: Signer,
         clock: Callable[[], float],
-        looks_at_content: bool = True,
     ) -> None:
         self._upstream = upstream
         self._endpoint = endpoint
         self._signer = signer
         self._clock = clock
-        self._looks_at_content = looks_at_content
 
     async def __call__(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
         """Stream the body to the grant's key; raises BodyAbortedError when the client breaks off."""
-        if not self._looks_at_content:
-            return await self._send(grant, body)
         head = await _first_bytes(body)
         wrong = mismatch(grant.content_type, b"".join(head), whole=sum(map(len, head)) == grant.size)
         if wrong is not None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm, Backend, Carriage, Checksum
-from gateway.proxy.api_gateway import PAYLOAD_LIMIT
+from gateway.proxy.api_gateway import PATH_LIMIT, PAYLOAD_LIMIT
+from gateway.proxy.definition import definition
 from presigner.redirect import ON_LAMBDA
 
 
@@ -16,9 +17,6 @@ class Limits(StrEnum):
     NONE = "none"
     AWS = "aws"
 
-
-API_GATEWAY_PATH: Final = 350
-"""The most characters of an encoded path whose method ARN stays under the 512 of a policy's resource (same guide)."""
 
 LISTED_METADATA_KEYS: Final = frozenset({"description", "title"})
 """The metadata that a deployment on AWS carries: ten headers reach S3 through an origin request policy (CloudFront
@@ -40,7 +38,7 @@ _AWS: Final = {
         max_size=PAYLOAD_LIMIT,
         advice=_USE_PRESIGNED,
         portable_names=True,
-        max_encoded_name=API_GATEWAY_PATH - len("/proxy/"),
+        max_encoded_name=PATH_LIMIT - len("/proxy/"),
         metadata_keys=LISTED_METADATA_KEYS,
         object_headers=frozenset(),
     ),
@@ -68,3 +66,8 @@ def edge_headers(limits: Limits) -> frozenset[str] | None:
 def carriages(limits: Limits) -> Mapping[Backend, Carriage]:
     """The way of each backend under these limits."""
     return _AWS if limits is Limits.AWS else _UNLIMITED
+
+
+def proxy_definition() -> Mapping[str, Any]:
+    """API Gateway's definition of a proxy that carries what its carriage says."""
+    return definition(metadata_keys=LISTED_METADATA_KEYS, checksums=Algorithm)

@@ -10,14 +10,13 @@ from typing import Final
 from gateway.admission import Admission, Authenticator
 from gateway.allowance import Allowance
 from gateway.asgi.cors import WithCors
-from gateway.asgi.front import Enact, Refuse, RequestIds, UploadFront
+from gateway.asgi.front import Enact, RequestIds, UploadFront
 from gateway.asgi.mounts import Mounts
 from gateway.asgi.request_id import WithRequestId
-from gateway.asgi.wire import Application, Scope, refusal_reply
+from gateway.asgi.wire import Application, Scope
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
 from gateway.journal import Journal
 from gateway.policy.model import Backend, Minted
-from gateway.proxy.api_gateway import denied
 from gateway.proxy.forward import Forwarder
 from gateway.server.admin import AdminParts, admin_routes
 from gateway.server.carriages import Limits, carriages
@@ -47,7 +46,8 @@ BASES: Final[Mapping[Backend, str]] = {backend: f"/{backend}" for backend in Bac
 class Parts:
     """What a deployment brings: who verifies, where policies are, where the bucket is and who signs for it.
 
-    `edge` makes the backend that stands for CloudFront from the admission that the edge function uses. `allowance`
+    `edge` makes the backend that stands for CloudFront from the admission that the edge function uses, `proxy` the one
+    that stands for API Gateway; without it the proxy streams to S3 itself. `allowance`
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
     multipart. Without `sts` no client gets credentials of S3. Without `admin` there is no admin API. `journal` is told
@@ -64,6 +64,7 @@ class Parts:
     limits: Limits
     edge: Callable[[Admission], Application]
     checks: Mapping[str, Check]
+    proxy: Callable[[Admission], Application] | None = None
     allowance: Allowance | None = None
     replays: Replays | None = None
     register: Register | None = None
@@ -94,27 +95,24 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     admission = _admission(parts)
     presigner = _presigner(parts, admission)
     ways = carriages(parts.limits)
-    aws = parts.limits is Limits.AWS
     forwarder = Forwarder(
         upstream=parts.upstream,
         endpoint=parts.endpoint,
         signer=parts.signer,
         clock=parts.clock,
-        looks_at_content=not aws,
     )
 
-    def front(backend: Backend, enact: Enact, refuse: Refuse = refusal_reply) -> UploadFront:
+    def front(backend: Backend, enact: Enact) -> UploadFront:
         return UploadFront(
             base=BASES[backend],
             carriage=ways[backend],
             admission=admission,
             enact=enact,
             request_ids=request_ids,
-            refuse=refuse,
         )
 
     backends: dict[Backend, Application] = {
-        Backend.PROXY: front(Backend.PROXY, forwarder, denied if aws else refusal_reply),
+        Backend.PROXY: front(Backend.PROXY, forwarder) if parts.proxy is None else parts.proxy(admission),
         Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.presigner.redirect),
         Backend.EDGE: parts.edge(admission),
     }

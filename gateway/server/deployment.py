@@ -20,8 +20,8 @@ from gateway.tenants.trail import TrailRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeSite:
-    """What the backend that stands for CloudFront is made of, on a machine that has no CloudFront."""
+class Site:
+    """What a backend that stands for a service of AWS is made of, on a machine that has no such service."""
 
     limits: Limits
     endpoint: Endpoint
@@ -30,7 +30,7 @@ class EdgeSite:
     cors: Cors
 
 
-MakeEdge = Callable[[EdgeSite], Callable[[Admission], Application]]
+MakeBackend = Callable[[Site], Callable[[Admission], Application]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,7 @@ class Deployment:
         audit: how decisions are written down, and what happens while they can't be.
         edge: makes the backend that stands for CloudFront.
         documents: where to publish what an edge function knows; None where there is none.
+        proxy: makes the one that stands for API Gateway; None where the gateway streams to S3 itself.
         cors: the origins of pages that may call.
         sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
         draining: whether the process has been told to stop, so that `/readyz` says so.
@@ -81,7 +82,8 @@ class Deployment:
     sealing_keys: Sequence[bytes] = field(repr=False)
     tenant_issuers: Sequence[IssuerRule]
     operator_issuers: Sequence[IssuerRule]
-    edge: MakeEdge
+    edge: MakeBackend
+    proxy: MakeBackend | None = None
     folder: Callable[[], TenantFolder] | None = None
     sts: StsRole | None = None
     allow_private_issuers: bool = False

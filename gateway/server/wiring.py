@@ -19,7 +19,7 @@ from gateway.identity.jwks import JwksCache
 from gateway.identity.rules import jwks_source
 from gateway.journal import Journal
 from gateway.server.composition import Parts, compose
-from gateway.server.deployment import Deployment, EdgeSite
+from gateway.server.deployment import Deployment, Site
 from gateway.server.opened import OpenStores
 from gateway.server.operations import Check
 from gateway.server.publishing import publisher, running
@@ -144,7 +144,7 @@ def _parts(
 ) -> Parts:
     stores, aside = opened.stores, opened.aside
     jwks_cache = JwksCache(fetcher=HttpsFetcher(allow_private=deployment.allow_private_issuers))
-    site = EdgeSite(
+    site = Site(
         limits=deployment.limits,
         endpoint=deployment.endpoint,
         signer=deployment.signer,
@@ -162,6 +162,7 @@ def _parts(
         sealer=sealer,
         limits=deployment.limits,
         edge=deployment.edge(site),
+        proxy=None if deployment.proxy is None else deployment.proxy(site),
         checks=_checks(deployment, opened, upstream, tenants, jwks_cache),
         draining=deployment.draining,
         allowance=Allowance(

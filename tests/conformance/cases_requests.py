@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from botocore.loaders import Loader
 
-from tests.conformance.case import Answered, Case, Stored, refused
+from tests.conformance.case import EVERYWHERE, Answered, Case, Forced, Stored, refused
 
 TEXT: Final = ("Content-Type", "text/plain")
 
@@ -46,7 +46,15 @@ def sub_resources() -> tuple[str, ...]:
 def query_cases() -> Iterator[Case]:
     """No query reaches S3; an empty one says nothing and is none."""
     for query in (*(f"?{name}" for name in sub_resources()), *OTHER_QUERIES):
-        yield Case(id=f"query-{query}", rows=("S03", "M19"), query=query, expect=refused("query-not-allowed"))
+        lost = (Forced(row="api-gateway-query", expect=Stored(name="{u}/a.txt")),) if query == "?&" else ()
+        yield Case(
+            id=f"query-{query}",
+            rows=("S03", "M19"),
+            query=query,
+            expect=refused("query-not-allowed"),
+            forced=lost,
+            backends=("proxy", "presigned", "edge") if lost else EVERYWHERE,  # `/files` itself sees every query
+        )
     yield Case(id="query-empty", rows=("S03",), query="?", expect=Stored(name="{u}/a.txt"))
 
 
@@ -92,12 +100,14 @@ def method_cases() -> Iterator[Case]:
         credential="no-credential",
         expect=Answered(statuses=(200, 204)),
     )
+    obeyed = (Forced(row="api-gateway-override", expect=refused("method-not-allowed")),)
     for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method"):
         yield Case(
             id=f"method-override-ignored-{name}",
             rows=("S04", "M20"),
             headers=(TEXT, (name, "DELETE")),
             expect=Stored(name="{u}/a.txt"),
+            forced=obeyed if name == "X-HTTP-Method-Override" else (),
         )
         yield Case(
             id=f"method-override-does-not-help-{name}",

@@ -61,6 +61,7 @@ def _keys() -> Iterator[Case]:
             tenant="personal",
             credential=f"subject-{label}",
             expect=Stored(name="{u}/a.txt", key=f"personal/{subject}/in/{{u}}/a.txt"),
+            forced=() if label == "plain" else (Forced(row="api-gateway-names", expect=refused("name-not-allowed")),),
         )
     for label in BAD_SUBJECTS:
         yield Case(

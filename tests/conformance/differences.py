@@ -65,6 +65,16 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {
         reason="How API Gateway re-encodes a path is known only for portable characters and 350 encoded ones.",
         limits=AWS_ONLY,
     ),
+    "api-gateway-query": Difference(
+        backends=frozenset({"proxy"}),
+        reason="API Gateway hands over a query's parameters: one without any can't be told from none.",
+        limits=AWS_ONLY,
+    ),
+    "api-gateway-override": Difference(
+        backends=frozenset({"proxy"}),
+        reason="API Gateway obeys X-HTTP-Method-Override, so a request that carries it is refused.",
+        limits=AWS_ONLY,
+    ),
     "api-gateway-status": Difference(
         backends=frozenset({"proxy"}),
         reason="An authorizer can only answer 403: the problem says the table's status as intended_status.",
@@ -152,14 +162,14 @@ def _in_our_words(last: Expectation, expect: Expectation) -> Expectation:
 def through(case: Case, backend: str, deployment: Deployment) -> Expectation:
     """What must come of the case through one of the three backends.
 
-    In the contract's order: what comes before the backend, a backend that the tenant may not use, the first forced
-    difference in force there, what AWS's limits force; else the rule.
+    What API Gateway does not hand over; then in the contract's order: what comes before the backend, a backend that the
+    tenant may not use, the first forced difference in force there, what AWS's limits force; else the rule.
     """
     early = isinstance(case.expect, Refused) and not _BEFORE_THE_BACKEND.isdisjoint(case.expect.codes)
-    if backend not in preference(case.tenant) and not early:
-        return Refused(codes=("backend-not-allowed",))
     if deployment.limits == "aws" and backend == "proxy" and _too_large_for_api_gateway(case):
         return Answered(statuses=(413,))
+    if backend not in preference(case.tenant) and not early:
+        return Refused(codes=("backend-not-allowed",))
     for forced in case.forced:
         row = DIFFERENCES[forced.row]
         if backend in row.backends and deployment.limits in row.limits:
