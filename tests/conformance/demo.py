@@ -26,7 +26,7 @@ READY_WITHIN: Final = 60.0
 PAGE: Final = "https://app.example"
 """A page elsewhere that the demo is told to let call."""
 
-_SECRET_WORDS: Final = ("X-Amz-Signature=", "Signature=", "eyJ", "ugk_")
+SECRET_WORDS: Final = ("X-Amz-Signature=", "Signature=", "eyJ", "ugk_")
 """How a signed URL, a signed header, a JWT and an API key look."""
 
 
@@ -48,7 +48,7 @@ class TenantDocuments:
         (self._folder / f"{tenant}.json").unlink()
 
 
-def _issuer(settings: Mapping[str, Any], folder: Path) -> KeyIssuer:
+def issuer_of(settings: Mapping[str, Any], folder: Path) -> KeyIssuer:
     """The demo's issuer, with the private keys that it leaves for scripts.
 
     They are loaded once: OpenSSL checks an RSA key for longer than an upload takes.
@@ -127,7 +127,7 @@ class DemoProcess:
         return [
             f"{log.name} holds {word}"
             for log in logs
-            for word in _SECRET_WORDS
+            for word in SECRET_WORDS
             if word in log.read_text(errors="replace")
         ]
 
@@ -185,7 +185,7 @@ class DemoProcess:
             ),
             page=PAGE,
             bucket=self._bucket,
-            issuer=_issuer(settings, folder),
+            issuer=issuer_of(settings, folder),
             tenants=TenantDocuments(folder / "tenants"),
         )
 
