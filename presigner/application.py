@@ -8,8 +8,13 @@ from gateway.journal import Journal
 from presigner.problems import install
 
 
-def create_application(routers: Iterable[APIRouter], journal: Journal | None = None) -> FastAPI:
-    """An application of these routes and their schema at `/openapi.json`; drawing it is a page's business."""
+def create_application(
+    routers: Iterable[APIRouter], journal: Journal | None = None, *, public_url: str | None = None
+) -> FastAPI:
+    """An application of these routes and their schema at `/openapi.json`; drawing it is a page's business.
+
+    `public_url` is where clients reach it, if the schema is to say so.
+    """
     application = FastAPI(
         title="upload-gateway",
         summary="Uploads to S3 for people you do not trust.",
@@ -17,6 +22,7 @@ def create_application(routers: Iterable[APIRouter], journal: Journal | None = N
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=None if public_url is None else [{"url": public_url}],
     )
     for router in routers:
         application.include_router(router)

@@ -8,6 +8,7 @@ from gateway.cli.errors import CommandError
 
 DEFAULT_PORT: Final = 8080
 DEFAULT_DATA: Final = Path("demo-data")
+MOST_WORKERS: Final = 64
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -17,6 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where everything is kept (default: demo-data)")
     parser.add_argument("--limits", choices=["none", "aws"], default="none", help="hold the backends to AWS's limits")
     parser.add_argument("--strict-s3", action="store_true", help="refuse at S3 what AWS refuses and this S3 takes")
+    parser.add_argument("--workers", type=_workers, default=1, metavar="N", help="processes that answer (default: 1)")
     parser.add_argument(
         "--origin",
         action="append",
@@ -49,8 +51,16 @@ def run(options: argparse.Namespace) -> int:
         strict_s3=options.strict_s3,
         cors=cors,
         published_edge=options.published_edge,
+        workers=options.workers,
     )
     try:
         return demo.run(chosen)
     except DemoError as error:
         raise CommandError(str(error)) from error
+
+
+def _workers(text: str) -> int:
+    """A number of processes, from 1 to 64."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"give a number from 1 to {MOST_WORKERS}")
+    return int(text)

@@ -2,11 +2,11 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.asgi.wire import Application
 from gateway.cors import Cors
@@ -53,6 +53,20 @@ class Place:
     limits: str
     cors: Cors
     documents: Endpoint | None = None
+
+
+def found(data: Path, told: Mapping[str, Any]) -> Place:
+    """The place of a demo that another process runs: by what that one tells, and what it keeps in its directory."""
+    return Place(
+        data=data,
+        endpoint=Endpoint.at(told["endpoint"], told["bucket"]),
+        region=told["region"],
+        identities=Identities.keep(data / "s3-keys.json", secrets.token_hex),
+        issuer=DevelopmentIssuer.open(data),
+        limits=told["limits"],
+        cors=Cors.of(told["origins"]),
+        documents=None if told["documents"] is None else Endpoint.at(*told["documents"]),
+    )
 
 
 def prepared(data: Path) -> None:

@@ -51,7 +51,8 @@ class Parts:
     holds tenants to their quotas and rates; without one, tenants that have any are refused. `replays` remembers
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
     multipart. Without `sts` no client gets credentials of S3. Without `admin` there is no admin API. `journal` is told
-    of every decision. `beside` is as for `Admission`, `draining` says that the process has been told to stop.
+    of every decision. `beside` is as for `Admission`, `draining` says that the process has been told to stop,
+    `public_url` where clients reach the gateway.
     `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
@@ -76,6 +77,7 @@ class Parts:
     cors: Cors = NO_PAGES
     beside: Aside | None = None
     draining: Callable[[], bool] = lambda: False
+    public_url: str | None = None
     clock: Callable[[], float] = time.time
 
 
@@ -125,6 +127,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ],
         admission.journal,
+        public_url=parts.public_url,
     )
 
     def paged(application: Application, calls: Calls) -> Application:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.admission import Admission
+from gateway.asgi.forwarded import TrustedProxies
 from gateway.asgi.wire import Application
 from gateway.cors import NO_PAGES, Cors
+from gateway.identity.authenticate import AuthenticatorSettings
 from gateway.policy.model import IssuerRule
 from gateway.server.carriages import Limits
 from gateway.server.opened import OpenStoresFor
 from gateway.storage.endpoint import Endpoint
+from gateway.storage.provider import Provider
 from gateway.storage.sigv4 import Signer
 from gateway.storage.sts import StsRole
 from gateway.storage.upstream import Upstream
@@ -59,10 +62,12 @@ class Deployment:
         endpoint: where clients and the gateway reach the bucket.
         signer, completer: two of the three identities; neither may do the other's work.
         sts: where the signer's identity gets sessions for clients that sign for themselves; None: nobody gets any.
+        renewals: where signers get new credentials from, for those whose credentials end.
         stores: opens the stores, in the process that uses them.
         sealing_keys: 32 bytes each, newest first.
         tenant_issuers: the operator's issuers that speak for tenants, each with a tenant claim.
         operator_issuers: the issuers of the admin API's users.
+        tokens: what holds for the tokens of all issuers.
         allow_private_issuers: whether issuers may be on loopback, private or plain http addresses.
         folder: tenants that are files, and win over the store's; made in the process that uses it.
         policy_cache: how long policies and keys are believed without a look at the store.
@@ -71,6 +76,8 @@ class Deployment:
         documents: where to publish what an edge function knows; None where there is none.
         proxy: makes the one that stands for API Gateway; None where the gateway streams to S3 itself.
         cors: the origins of pages that may call.
+        proxies: whose word counts on who the client is.
+        public_url: where clients reach the gateway, for its API's description.
         sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
         draining: whether the process has been told to stop, so that `/readyz` says so.
     """
@@ -84,6 +91,8 @@ class Deployment:
     operator_issuers: Sequence[IssuerRule]
     edge: MakeBackend
     proxy: MakeBackend | None = None
+    renewals: Mapping[Signer, Provider] = field(default_factory=dict)
+    tokens: AuthenticatorSettings = field(default_factory=AuthenticatorSettings)
     folder: Callable[[], TenantFolder] | None = None
     sts: StsRole | None = None
     allow_private_issuers: bool = False
@@ -92,5 +101,7 @@ class Deployment:
     limits: Limits = Limits.NONE
     documents: EdgeDocuments | None = None
     cors: Cors = NO_PAGES
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    public_url: str | None = None
     sweeps: bool = True
     draining: Callable[[], bool] = lambda: False

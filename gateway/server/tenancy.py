@@ -89,7 +89,7 @@ def admin(
         together=opened.together,
     )
     operators: tuple[IssuerRule, ...] = tuple(deployment.operator_issuers)
-    authenticator = Authenticator(operators, jwks_cache=jwks_cache)
+    authenticator = Authenticator(operators, jwks_cache=jwks_cache, settings=deployment.tokens)
     return admin_parts(opened.stores, settings, authenticator=authenticator, aside=opened.beside)
 
 

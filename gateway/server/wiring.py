@@ -6,12 +6,13 @@ Everything that is opened here is closed here, in the opposite order.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.allowance import Allowance
+from gateway.asgi.forwarded import Forwarded
 from gateway.asgi.wire import Application
 from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
@@ -27,6 +28,7 @@ from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
+from gateway.storage.provider import Provider, keep_renewed
 from gateway.storage.sigv4 import Signer
 from gateway.storage.sts import STS, AssumedRole, Sts
 from gateway.storage.upstream import Timeouts, Upstream
@@ -66,7 +68,9 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
         sweeping: tuple[Coroutine[Any, Any, None], ...] = ()
         if deployment.sweeps:
             sweeping = _sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal)
-        for work in (sample_usage(sampler, opened.beside), *sweeping):
+        sessions = Signer(deployment.signer.credentials, deployment.signer.region, STS)
+        renewing = (keep_renewed(_renewals(deployment, sessions)),) if deployment.renewals else ()
+        for work in (sample_usage(sampler, opened.beside), *renewing, *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
         published = None
         if deployment.documents is not None:
@@ -76,6 +80,7 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
             deployment,
             opened,
             published=published,
+            sessions=sessions,
             upstream=upstream,
             tenants=tenants,
             register=register,
@@ -83,7 +88,8 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
             recent=recent,
             journal=journal,
         )
-        yield compose(parts)
+        application = compose(parts)
+        yield Forwarded(application, deployment.proxies) if deployment.proxies else application
 
 
 def _trail(deployment: Deployment, opened: OpenStores) -> AuditTrail:
@@ -117,11 +123,18 @@ def _look(deployment: Deployment, upstream: Upstream) -> Callable[[str], Awaitab
     return objects.size
 
 
-def _sts(deployment: Deployment, upstream: Upstream) -> Sts | None:
+def _renewals(deployment: Deployment, sessions: Signer) -> Mapping[Signer, Provider]:
+    """Who gets new credentials from where: those that the deployment names, and `sessions` as the signer that it is."""
+    renewals = dict(deployment.renewals)
+    if deployment.signer in renewals:
+        renewals[sessions] = renewals[deployment.signer]
+    return renewals
+
+
+def _sts(deployment: Deployment, upstream: Upstream, signer: Signer) -> Sts | None:
     """Where sessions come from, where there are any."""
     if deployment.sts is None:
         return None
-    signer = Signer(deployment.signer.credentials, deployment.signer.region, STS)
     return AssumedRole(upstream=upstream, role=deployment.sts, signer=signer, clock=time.time)
 
 
@@ -135,6 +148,7 @@ def _parts(
     opened: OpenStores,
     *,
     published: Publisher | None,
+    sessions: Signer,
     upstream: Upstream,
     tenants: Tenancy,
     register: Register,
@@ -153,7 +167,11 @@ def _parts(
     )
     return Parts(
         authenticator=Authenticator(
-            deployment.tenant_issuers, directory=tenants.policies, api_keys=tenants.keys, jwks_cache=jwks_cache
+            deployment.tenant_issuers,
+            directory=tenants.policies,
+            api_keys=tenants.keys,
+            jwks_cache=jwks_cache,
+            settings=deployment.tokens,
         ),
         policies=tenants.policies,
         endpoint=deployment.endpoint,
@@ -179,7 +197,7 @@ def _parts(
         ),
         register=register,
         completer=deployment.completer,
-        sts=_sts(deployment, upstream),
+        sts=_sts(deployment, upstream, sessions),
         admin=admin(
             deployment,
             opened,
@@ -190,6 +208,7 @@ def _parts(
         ),
         journal=journal,
         cors=deployment.cors,
+        public_url=deployment.public_url,
         beside=opened.beside if opened.remote else None,
     )
 

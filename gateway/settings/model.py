@@ -110,6 +110,13 @@ class S3Identity(Table):
         return self.access_key or self.profile
 
 
+class Sessions(Table):
+    """Narrow, temporary credentials for clients that sign for themselves (`sts` among a tenant's `clients`)."""
+
+    role: Name = Field(description="The role (an ARN) that sessions are of; the signer's identity must be allowed it.")
+    endpoint: Url | None = Field(default=None, description="Where STS is, if not AWS's own of the Region.")
+
+
 class S3(Table):
     """The bucket, and the three identities that may use it, none of which can do the others' work."""
 
@@ -126,6 +133,7 @@ class S3(Table):
     operator: S3Identity | None = Field(
         default=None, description="May set the bucket's rules; for commands, not for serving."
     )
+    sessions: Sessions | None = None
     one_identity: bool = Field(
         default=False,
         description="Take one identity for several of the three, and with it more authority than each needs.",
