@@ -80,7 +80,7 @@ class Operator:
 
     def accepted(self) -> None:
         """Wait until the gateway has accepted the draft."""
-        expect(self.page.locator("#hindrance")).to_have_text("The gateway accepts this document.")
+        expect(self.page.locator("#hindrance")).to_contain_text("The gateway accepts this document.")
 
     def save(self, reason: str, said: str = "Saved, and in force.") -> None:
         """Save the draft."""
@@ -111,7 +111,12 @@ class Operator:
             return client.put(f"/proxy/{name}", content=b"x" * size, headers={"content-type": kind}).status_code
 
     def picture(self, name: str, *, whole: bool = False) -> None:
-        """The screenshot of a view for the documentation: written where that is asked for, else it is there."""
+        """A view as the documentation shows it: it keeps the rules of accessibility, and its screenshot is there.
+
+        `UPDATE_IMAGES=1` writes the screenshot anew.
+        """
+        if AXE.exists():
+            assert self.broken_rules() == []
         path = IMAGES / f"console-{name}.png"
         if os.environ.get("UPDATE_IMAGES"):
             path.parent.mkdir(exist_ok=True)

@@ -18,11 +18,6 @@ export function Refused({ error, title = "Refused" }: { error: unknown; title?: 
   );
 }
 
-/** What just happened: read out, and without a place of its own while there is nothing to say. */
-export function Said({ children }: { children: ComponentChildren }) {
-  return <div class="said" role="status">{children}</div>;
-}
-
 /** The view's heading, which has the focus when the view is new, so that a screen reader begins there. */
 export function Heading({ children, title }: { children: ComponentChildren; title: string }) {
   const heading = useRef<HTMLHeadingElement>(null);

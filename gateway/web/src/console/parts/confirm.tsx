@@ -12,11 +12,14 @@ interface Asked {
   readonly typed?: string;
   /** The view behind is up to date when the promise is kept, and the dialog is gone. */
   readonly onConfirm: (reason: string) => Promise<void>;
+  /** What was asked about is gone then, and with it the button that the focus would go back to. */
+  readonly ends?: boolean;
   readonly onCancel: () => void;
 }
 
-export function Confirm({ title, children, action, typed, onConfirm, onCancel }: Asked) {
+export function Confirm({ title, children, action, typed, ends = false, onConfirm, onCancel }: Asked) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const done = useRef(false);
   const id = useId();
   const [reason, setReason] = useState("");
   const [word, setWord] = useState("");
@@ -25,14 +28,19 @@ export function Confirm({ title, children, action, typed, onConfirm, onCancel }:
   useEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
-    return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };
+    return () => {
+      const next = ends && done.current ? document.querySelector("main h1") : before;
+      if (next instanceof HTMLElement && next.isConnected) next.focus();
+    };
   }, []);
   async function submit(event: Event) {
     event.preventDefault();
     setBusy(true);
     try {
+      done.current = true;
       await onConfirm(reason);
     } catch (refused) {
+      done.current = false;
       setError(refused);
       setBusy(false);
     }

@@ -8,7 +8,7 @@ import { Problem, under } from "../api.js";
 import { useConsole } from "../context.js";
 import { inForm } from "../model/fields.js";
 import { locate, nodeAt, pretty } from "../model/json.js";
-import type { History } from "../shapes.js";
+import type { DryRun, History } from "../shapes.js";
 import { useCheck, type Checked } from "./check.js";
 import { Refused, counted } from "./common.js";
 import { Conflict, type Theirs } from "./conflict.js";
@@ -143,7 +143,7 @@ function Review({ draft, base, checked, named, onSaved, onRebased }: Reviewed) {
         />
       )}
       {!creating && <Difference before={before} after={after} label="What the draft changes" />}
-      <div class="verdict" role="status">
+      <div class="verdict">
         {current?.preview && !creating && <Preview preview={current.preview} />}
         {current?.problem && <Refused error={current.problem} />}
       </div>
@@ -153,7 +153,7 @@ function Review({ draft, base, checked, named, onSaved, onRebased }: Reviewed) {
         <p class="actions">
           <button type="submit" class="main" aria-disabled={hindrance !== null || busy} aria-describedby="hindrance">{creating ? "Create the tenant" : "Save"}</button>
           {!creating && <button type="button" disabled={before === after} onClick={discard}>Discard the draft</button>}
-          <span id="hindrance" class="help" role="status">{hindrance ?? "The gateway accepts this document."}</span>
+          <span id="hindrance" class="help" role="status">{hindrance ?? accepted(current?.preview ?? null)}</span>
         </p>
       </form>
     </section>
@@ -187,6 +187,13 @@ function hinders(draft: Draft, checked: Checked | null, unchanged: boolean): str
   if (checked === null) return "The gateway is asked…";
   if (checked.faults.length > 0) return `${counted(checked.faults.length, "fault")} to mend.`;
   return checked.problem ? "The gateway refuses this." : null;
+}
+
+/** The verdict in a sentence: what is shown above at length is read out in short. */
+function accepted(preview: DryRun | null): string {
+  const said = "The gateway accepts this document.";
+  if (!preview || preview.decisions === 0) return said;
+  return `${said} ${preview.differing.length} of the last ${counted(preview.decisions, "decision")} would differ.`;
 }
 
 /** The text's own mistakes and the gateway's faults, each at its place. */

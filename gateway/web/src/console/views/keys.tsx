@@ -47,7 +47,7 @@ export function Keys({ tenant }: { tenant: string }) {
       {made && <Secret made={made} onDone={() => setMade(null)} />}
       <Create place={place} onMade={(key) => { setMade(key); announce(`The key ${key.name} is made.`); reload(); }} />
       {ending && (
-        <Confirm title={`Revoke ${ending.name}?`} action="Revoke" onConfirm={revoke} onCancel={() => setEnding(null)}>
+        <Confirm title={`Revoke ${ending.name}?`} action="Revoke" ends onConfirm={revoke} onCancel={() => setEnding(null)}>
           <p>Whoever uses <code>{ending.id}</code> is refused from then on.</p>
         </Confirm>
       )}

@@ -10,7 +10,7 @@ export function SignIn({ refused, onSession }: { refused: Problem | null; onSess
   const [fault, setFault] = useState("");
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
-  const field = useRef<HTMLTextAreaElement>(null);
+  const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
   async function submit(event: Event) {
     event.preventDefault();
@@ -40,18 +40,17 @@ export function SignIn({ refused, onSession }: { refused: Problem | null; onSess
       <form onSubmit={submit}>
         <div class="field">
           <label for="token">Token</label>
-          <textarea
+          <input
             id="token"
+            type="password"
             ref={field}
             value={pasted}
-            rows={5}
             spellcheck={false}
             autocomplete="off"
             autocapitalize="off"
             aria-describedby="token-notes"
             aria-invalid={fault !== ""}
             onInput={(event) => setPasted(event.currentTarget.value)}
-            onKeyDown={(event) => { if (event.key === "Enter") void submit(event); }}
           />
           <div class="notes" id="token-notes">
             <span class="help">It stays in this tab, and goes when the tab is closed. The demo prints one: <code>upload-gateway token --admin</code></span>
