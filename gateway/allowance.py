@@ -210,12 +210,11 @@ class Allowance:
         return _rate_limited(taken) if isinstance(taken, TryLater) else taken
 
     def _reserved(self, caller: Caller, wanted: _Wanted, left: Taken | None) -> "_Held | _NoRoom":
-        began = self._clock()
         kept = self._kept(wanted, caller.policy.quota, _TRIES)
         if isinstance(kept, QuotaExceeded):
             return _NoRoom(wanted=wanted, left=left, exceeded=kept)
         headers = _headers(caller.policy, left)
-        return _Held(reservation=kept, headers=headers, ledger=self._ledger, aside=self._aside, began=began)
+        return _Held(reservation=kept, headers=headers, ledger=self._ledger, aside=self._aside, clock=self._clock)
 
     def _kept(self, wanted: _Wanted, quota: QuotaRule, tries: int) -> Reservation | QuotaExceeded:
         """The reservation that there is room for: of the whole, or of what is left if that is enough.
@@ -246,7 +245,7 @@ class _Held:
     headers: tuple[tuple[str, str], ...]
     ledger: Ledger
     aside: Aside
-    began: float
+    clock: Callable[[], float]
 
     @property
     def id(self) -> str:
@@ -257,8 +256,9 @@ class _Held:
         return self.reservation.bytes
 
     async def stored(self) -> None:
-        kept = self.reservation
-        stored = StoredObject(key=kept.key, bytes=kept.bytes, seen_at=self.began)
+        # As of now, not of when it began: of two uploads to one key the one that S3 stored last is what is there.
+        kept, now = self.reservation, self.clock()
+        stored = StoredObject(key=kept.key, bytes=kept.bytes, seen_at=now)
         await self._end(lambda: self.ledger.settle(kept.tenant, kept.id, stored))
 
     async def released(self, because: Code | None = None) -> None:

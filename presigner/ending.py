@@ -5,9 +5,11 @@ number may run at once, since ending an upload twice ends it once. The room is g
 which looks at S3 a little later.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.journal import EXPIRE, About, Journal
+from gateway.storage.listing import Unfinished
 from gateway.storage.multipart import Multipart
 from gateway.tenants.uploads import UnfinishedUpload
 from presigner.life import taken_back
@@ -43,6 +45,27 @@ async def end_expired(register: Register, storage: Multipart, sealer: Sealer, jo
     if silent is not None:
         raise silent
     return ended
+
+
+async def orphans(
+    tenant: str, unfinished: Sequence[Unfinished], register: Register, sealer: Sealer
+) -> tuple[Unfinished, ...]:
+    """Those of S3's unfinished uploads under the tenant's prefix that no row of the list is about.
+
+    A row without S3's id (a crash between the two) stands for what began beside it under its key.
+    """
+    rows = await register.listed(tenant)
+    opened = [(row, Upload.opened(row.sealed, sealer)) for row in rows if row.strategy == Strategy.MULTIPART]
+    known = {upload.upload_id for _, upload in opened if upload is not None and upload.upload_id}
+    loose = [row for row, upload in opened if upload is None or not upload.upload_id]
+
+    def about(upload: Unfinished) -> bool:
+        return upload.upload_id in known or any(
+            row.key == upload.key and row.created_at - BESIDE <= upload.began <= row.created_at + LONGEST_LIFE
+            for row in loose
+        )
+
+    return tuple(upload for upload in unfinished if not about(upload))
 
 
 async def _taken_back(row: UnfinishedUpload, storage: Multipart, sealer: Sealer) -> bool:

@@ -101,6 +101,17 @@ class Register:
                 stored = StoredObject(key=upload.key, bytes=size, seen_at=began)
                 await self.aside(lambda: self.ledger.settle(upload.tenant, upload.id, stored))
 
+    async def listed(self, tenant: str) -> list[UnfinishedUpload]:
+        """All of the tenant's uploads that have not expired."""
+        rows: list[UnfinishedUpload] = []
+        cursor: str | None = None
+        while True:
+            page = await self.page(tenant, owner=None, limit=SWEPT, cursor=cursor)
+            rows += page.items
+            cursor = page.cursor
+            if cursor is None:
+                return rows
+
     async def expired(self) -> tuple[UnfinishedUpload, ...]:
         """Some of the uploads whose time is over, whatever became of them."""
         return await self.aside(lambda: self.uploads.expired(self.clock(), limit=SWEPT))

@@ -24,7 +24,18 @@ _NEEDED: Final = (DEMO_FILE, ORIGINS_FILE, "s3-keys.json", "issuer.json", "seali
 
 
 def demo_subject(data: Path) -> Subject:
-    """The demo of this directory; raises DemoError where there is none."""
+    """The demo of this directory for `doctor`; raises DemoError where there is none."""
+    place, listens = _place(data)
+    return _subject(wiring.deployment(place, sweeps=False, draining=lambda: False), place, listens)
+
+
+def demo_deployment(data: Path) -> Deployment:
+    """The demo of this directory for commands that work on its stores and bucket; raises DemoError."""
+    return wiring.deployment(_place(data)[0], sweeps=False, draining=lambda: False)
+
+
+def _place(data: Path) -> tuple[wiring.Place, tuple[str, int]]:
+    """Where the demo is, and the host and port that it listens on."""
     if missing := [name for name in _NEEDED if not (data / name).is_file()]:
         raise DemoError(f"There is no demo in {data} ({', '.join(missing)} missing): start one, or name its directory.")
     said, origins = _read(data / DEMO_FILE), _read(data / ORIGINS_FILE)
@@ -39,8 +50,7 @@ def demo_subject(data: Path) -> Subject:
         limits="none",
         cors=Cors.of(origins["origins"]),
     )
-    deployment = wiring.deployment(place, sweeps=False, draining=lambda: False)
-    return _subject(deployment, place, (url.hostname or "", url.port or 80))
+    return place, (url.hostname or "", url.port or 80)
 
 
 def _subject(deployment: Deployment, place: wiring.Place, listens: tuple[str, int]) -> Subject:

@@ -100,6 +100,7 @@ def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> D
         signer=Signer(place.identities.signer, place.region),
         completer=Signer(place.identities.completer, place.region),
         sts=StsRole(url=f"{place.endpoint.origin}/", arn=UPLOADS_ROLE),
+        operator=Signer(place.identities.operator, place.region),
         stores=lambda: sqlite_opened(place.data / "gateway.sqlite"),
         sealing_keys=[_sealing_key(place.data)],
         tenant_issuers=[place.issuer.rule()],

@@ -63,6 +63,7 @@ class Deployment:
         signer, completer: two of the three identities; neither may do the other's work.
         sts: where the signer's identity gets sessions for clients that sign for themselves; None: nobody gets any.
         renewals: where signers get new credentials from, for those whose credentials end.
+        operator: the third identity, which lists the bucket; without it nothing is compared with S3.
         stores: opens the stores, in the process that uses them.
         sealing_keys: 32 bytes each, newest first.
         tenant_issuers: the operator's issuers that speak for tenants, each with a tenant claim.
@@ -93,6 +94,7 @@ class Deployment:
     proxy: MakeBackend | None = None
     renewals: Mapping[Signer, Provider] = field(default_factory=dict)
     tokens: AuthenticatorSettings = field(default_factory=AuthenticatorSettings)
+    operator: Signer | None = None
     folder: Callable[[], TenantFolder] | None = None
     sts: StsRole | None = None
     allow_private_issuers: bool = False

@@ -24,6 +24,7 @@ from gateway.server.deployment import Deployment, Site
 from gateway.server.opened import OpenStores
 from gateway.server.operations import Check
 from gateway.server.publishing import publisher, running
+from gateway.server.reconciling import Reconciling, chain_of, sweep_ledger
 from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
@@ -32,11 +33,11 @@ from gateway.storage.provider import Provider, keep_renewed
 from gateway.storage.sigv4 import Signer
 from gateway.storage.sts import STS, AssumedRole, Sts
 from gateway.storage.upstream import Timeouts, Upstream
-from gateway.tenants.audit import MAIN
 from gateway.tenants.expiry import DueSettlement
 from gateway.tenants.published.publisher import Publisher
 from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sampling import UsageSampler
+from gateway.tenants.service import KeptPolicies
 from gateway.tenants.trail import AuditTrail
 from presigner.idempotency import Replays
 from presigner.register import Register
@@ -67,7 +68,10 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
         )
         sweeping: tuple[Coroutine[Any, Any, None], ...] = ()
         if deployment.sweeps:
-            sweeping = _sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal)
+            sweeping = (
+                *_sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal),
+                *_comparing(deployment, opened, upstream, sealer=sealer, journal=journal, kept=tenants.kept),
+            )
         sessions = Signer(deployment.signer.credentials, deployment.signer.region, STS)
         renewing = (keep_renewed(_renewals(deployment, sessions)),) if deployment.renewals else ()
         for work in (sample_usage(sampler, opened.beside), *renewing, *sweeping):
@@ -93,10 +97,10 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
 
 
 def _trail(deployment: Deployment, opened: OpenStores) -> AuditTrail:
-    """One chain for all processes of a machine; over a network one for each, so that they don't wait for each other."""
-    now = time.time()
-    chain = f"{int(now):x}-{secrets.token_hex(6)}" if opened.remote else MAIN
-    return AuditTrail(opened.stores.audit, opened.aside, clock=time.time, chain=chain, rules=deployment.audit)
+    """Where this process writes its decisions down."""
+    return AuditTrail(
+        opened.stores.audit, opened.aside, clock=time.time, chain=chain_of(opened), rules=deployment.audit
+    )
 
 
 def _sweeping(
@@ -115,6 +119,32 @@ def _sweeping(
         sweep(opened.stores.ledger, _look(deployment, upstream), opened.aside, journal, clock=time.time),
         sweep_uploads(register, multipart, sealer, journal),
     )
+
+
+def _comparing(
+    deployment: Deployment,
+    opened: OpenStores,
+    upstream: Upstream,
+    *,
+    sealer: Sealer,
+    journal: Journal,
+    kept: KeptPolicies,
+) -> tuple[Coroutine[Any, Any, None], ...]:
+    """The ledger held against S3 now and then, where somebody may list the bucket."""
+    if deployment.operator is None:
+        return ()
+    reconciling = Reconciling(
+        upstream=upstream,
+        endpoint=deployment.endpoint,
+        operator=deployment.operator,
+        completer=deployment.completer,
+        opened=opened,
+        sealer=sealer,
+        journal=journal,
+        clock=time.time,
+        kept=kept.tenants,
+    )
+    return (sweep_ledger(reconciling),)
 
 
 def _look(deployment: Deployment, upstream: Upstream) -> Callable[[str], Awaitable[int | None]]:

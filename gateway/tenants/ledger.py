@@ -9,6 +9,7 @@ A reservation that is due (`expires_at`) still counts until somebody has looked 
 (`gateway.tenants.expiry`): giving the room away unseen could exceed the quota.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +61,10 @@ class QuotaExceeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """An object as the ledger knows it: `seen_at` is when somebody began to look at S3."""
+    """An object as the ledger knows it.
+
+    `seen_at` is when somebody began to look at S3, or when S3 said that it had stored it.
+    """
 
     key: str
     bytes: int
@@ -99,6 +103,17 @@ class Inventory(Protocol):
 
     def objects(self, tenant: str, *, limit: int, cursor: str | None = None) -> Page[StoredObject]:
         """The tenant's objects by key, in the order of UTF-8 bytes, as S3 lists them."""
+        ...
+
+    def seen(self, tenant: str, keys: Sequence[str]) -> Mapping[str, StoredObject]:
+        """Those of the keys (at most 100) that the ledger has an object under."""
+        ...
+
+    def repair(self, tenant: str, key: str, size: int | None, before: StoredObject | None) -> bool:
+        """Count `size` bytes under the key, None: no object, if its row is still `before`; False where it is not.
+
+        The row keeps its `seen_at`, so that an upload under way counts when it is settled, whatever is done here.
+        """
         ...
 
     def correct(self, tenant: str, key: str, size: int | None, seen_at: float) -> Usage:

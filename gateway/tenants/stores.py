@@ -1,5 +1,6 @@
 """All stores of a deployment together, whichever they are; for the composition root."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,7 +46,7 @@ class FullLedger(Ledger, Inventory, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """One of each."""
+    """One of each. `tidy` forgets at a time what nobody can ask for any more, and says how many rows that were."""
 
     policies: PolicyStore
     keys: ApiKeyStore
@@ -56,20 +57,23 @@ class Stores:
     decisions: DecisionRing
     history: UsageHistory
     audit: AuditLog
+    tidy: Callable[[float], int]
 
 
 def sqlite_stores(database: Database) -> Stores:
     """The stores in one file."""
+    rates, idempotency = SqliteRateBuckets(database), SqliteIdempotency(database)
     return Stores(
         policies=SqlitePolicies(database),
         keys=SqliteApiKeys(database),
         ledger=SqliteLedger(database),
         uploads=SqliteUploads(database),
-        idempotency=SqliteIdempotency(database),
-        rates=SqliteRateBuckets(database),
+        idempotency=idempotency,
+        rates=rates,
         decisions=SqliteDecisionRing(database),
         history=SqliteUsageHistory(database),
         audit=SqliteAuditLog(database),
+        tidy=lambda now: rates.tidy(now) + idempotency.tidy(now),
     )
 
 
@@ -90,4 +94,5 @@ def dynamodb_stores(table: Table) -> Stores:
         decisions=DynamoDecisionRing(table),
         history=DynamoUsageHistory(table),
         audit=DynamoAuditLog(table),
+        tidy=lambda _: 0,  # DynamoDB forgets by itself what has a TTL
     )

@@ -4,7 +4,7 @@ What a condition compares is `held_*`, stored and reserved together, because a c
 before (the reservation, the object's row) is a condition of its write: if it changed meanwhile, the verb looks again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.policy.model import QuotaRule
@@ -82,6 +82,24 @@ class DynamoLedger:
             for item in found[:size]
         )
         return Page(items=items, cursor=items[-1].key if len(found) > size else None)
+
+    def seen(self, tenant: str, keys: Sequence[str]) -> dict[str, StoredObject]:
+        """Those of the keys that there is an object under."""
+        places = {(f"object#{tenant}", _name(tenant, key)): key for key in keys}
+        found = self._table.get_all(list(places))
+        return {
+            places[place]: StoredObject(key=places[place], bytes=item["bytes"], seen_at=item["seen_at"])
+            for place, item in found.items()
+        }
+
+    def repair(self, tenant: str, key: str, size: int | None, before: StoredObject | None) -> bool:
+        """Count `size` bytes under the key, if its row is still `before`."""
+        place = (f"object#{tenant}", _name(tenant, key))
+        row = None if before is None else {"bytes": before.bytes, "seen_at": before.seen_at}
+        grown = (size or 0) - (before.bytes if before else 0), (size is not None) - (before is not None)
+        seeing = _seeing(place, row, size, 0.0 if before is None else before.seen_at)
+        actions = [*seeing, _moving(tenant, grown, (0, 0))]
+        return not seeing or self._table.decided(lambda: self._table.transact(actions)) is None
 
     def _reserve(self, reservation: Reservation, quota: QuotaRule) -> Reserved | QuotaExceeded:
         tenant = reservation.tenant

@@ -49,3 +49,8 @@ class SqliteIdempotency:
         sql = "DELETE FROM idempotency WHERE scope = ? AND key = ? AND token = ? AND answer IS NULL"
         with self._database.writing() as connection:
             connection.execute(sql, (scope, key, token))
+
+    def tidy(self, now: float) -> int:
+        """Forget the keys whose day is over; how many."""
+        with self._database.writing() as connection:
+            return connection.execute("DELETE FROM idempotency WHERE expires_at <= ?", (now,)).rowcount

@@ -1,6 +1,7 @@
 """Reservations, usage and objects in SQLite. The one statement that decides about a quota is `_RESERVE`."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from gateway.policy.model import QuotaRule
@@ -99,6 +100,22 @@ class SqliteLedger:
         rows = self._database.rows(sql, (tenant, cursor or "", size + 1))
         items = tuple(StoredObject(key=row[0], bytes=row[1], seen_at=row[2]) for row in rows[:size])
         return Page(items=items, cursor=items[-1].key if len(rows) > size else None)
+
+    def seen(self, tenant: str, keys: Sequence[str]) -> dict[str, StoredObject]:
+        """Those of the keys that there is an object under."""
+        marks = ", ".join("?" * len(keys))
+        sql = f"SELECT key, bytes, seen_at FROM objects WHERE tenant = ? AND key IN ({marks})"  # noqa: S608 - marks
+        rows = self._database.rows(sql, (tenant, *keys))
+        return {row[0]: StoredObject(key=row[0], bytes=row[1], seen_at=row[2]) for row in rows}
+
+    def repair(self, tenant: str, key: str, size: int | None, before: StoredObject | None) -> bool:
+        """Count `size` bytes under the key, if its row is still `before`."""
+        with self._database.writing() as connection:
+            row = connection.execute(_SEEN, (tenant, key)).fetchone()
+            if row != (None if before is None else (before.bytes, before.seen_at)):
+                return False
+            _count(connection, tenant, _Look(key, size, 0.0 if before is None else before.seen_at), (0, 0))
+            return True
 
     def correct(self, tenant: str, key: str, size: int | None, seen_at: float) -> Usage:
         """Count `size` bytes under the key, None: no object."""
