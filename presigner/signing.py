@@ -11,11 +11,11 @@ from typing import Any, Final
 from gateway.policy.grant import Grant
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.storage.endpoint import Endpoint
-from gateway.storage.sigv4 import PostCondition, Signer
+from gateway.storage.sigv4 import Family, PostCondition, Signer
 from presigner.upload import Upload
 
 _AT_ONCE: Final = 250
-"""Parts that are signed before others get their turn: some milliseconds."""
+"""Parts that are signed before others get their turn: about a millisecond."""
 
 
 class PlanSigner:
@@ -55,19 +55,36 @@ class PlanSigner:
     ) -> list[dict[str, Any]]:
         """The parts of these numbers, each with its own URL, signed as of `now`."""
         listed = []
+        families: dict[int | None, Family] = {}
         for done, number in enumerate(numbers, 1):
-            listed.append(self._part(upload, number, checksums.get(number), lifetime, now))
+            length = None if upload.free else upload.parts.length(number)
+            checksum = checksums.get(number)
+            headers = {} if checksum is None else {f"x-amz-checksum-{upload.algorithm}": checksum}
+            family = families.get(length) if checksum is None else None
+            if family is None:
+                family = self._family(upload, length, headers, lifetime, now)
+            if checksum is None:
+                families[length] = family
+            listed.append({"number": number, "size": length, "url": family.url(number), "headers": headers})
             if done % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return listed
 
-    def _part(self, upload: Upload, number: int, checksum: str | None, lifetime: int, now: float) -> dict[str, Any]:
-        length = None if upload.free else upload.parts.length(number)
-        headers = {} if checksum is None else {f"x-amz-checksum-{upload.algorithm}": checksum}
+    def _family(
+        self, upload: Upload, length: int | None, headers: Mapping[str, str], lifetime: int, now: float
+    ) -> Family:
+        """The URLs of parts of this length (None: of any), which differ in their number alone."""
         bound = () if length is None else (("content-length", str(length)),)
-        query = (("partNumber", str(number)), ("uploadId", upload.upload_id))
-        url = self.url("PUT", upload.key, query, (*bound, *headers.items()), lifetime=lifetime, now=now)
-        return {"number": number, "size": length, "url": url, "headers": headers}
+        return self._signer.family(
+            "PUT",
+            self._endpoint.origin,
+            self._endpoint.path_for(upload.key),
+            expires=lifetime,
+            now=now,
+            varying="partNumber",
+            headers=(*bound, *headers.items()),
+            query=(("uploadId", upload.upload_id),),
+        )
 
     def form(self, grant: Grant, *, lifetime: int, now: float) -> tuple[str, dict[str, str]]:
         """Where to post, and the fields that go before `file` (S3 API Reference, "POST policy").

@@ -6,7 +6,7 @@ Everything that is opened here is closed here, in the opposite order.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,9 +29,8 @@ from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
-from gateway.storage.provider import Provider, keep_renewed
-from gateway.storage.sigv4 import Signer
-from gateway.storage.sts import STS, AssumedRole, Sts
+from gateway.storage.provider import keep_renewed
+from gateway.storage.sts import AssumedRole, Sts
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.expiry import DueSettlement
 from gateway.tenants.published.publisher import Publisher
@@ -72,8 +71,7 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
                 *_sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal),
                 *_comparing(deployment, opened, upstream, sealer=sealer, journal=journal, kept=tenants.kept),
             )
-        sessions = Signer(deployment.signer.credentials, deployment.signer.region, STS)
-        renewing = (keep_renewed(_renewals(deployment, sessions)),) if deployment.renewals else ()
+        renewing = (keep_renewed(deployment.renewals),) if deployment.renewals else ()
         for work in (sample_usage(sampler, opened.beside), *renewing, *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
         published = None
@@ -84,7 +82,6 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
             deployment,
             opened,
             published=published,
-            sessions=sessions,
             upstream=upstream,
             tenants=tenants,
             register=register,
@@ -153,19 +150,11 @@ def _look(deployment: Deployment, upstream: Upstream) -> Callable[[str], Awaitab
     return objects.size
 
 
-def _renewals(deployment: Deployment, sessions: Signer) -> Mapping[Signer, Provider]:
-    """Who gets new credentials from where: those that the deployment names, and `sessions` as the signer that it is."""
-    renewals = dict(deployment.renewals)
-    if deployment.signer in renewals:
-        renewals[sessions] = renewals[deployment.signer]
-    return renewals
-
-
-def _sts(deployment: Deployment, upstream: Upstream, signer: Signer) -> Sts | None:
+def _sts(deployment: Deployment, upstream: Upstream) -> Sts | None:
     """Where sessions come from, where there are any."""
     if deployment.sts is None:
         return None
-    return AssumedRole(upstream=upstream, role=deployment.sts, signer=signer, clock=time.time)
+    return AssumedRole(upstream=upstream, role=deployment.sts, signer=deployment.signer, clock=time.time)
 
 
 async def _cancelled(task: asyncio.Future[None]) -> None:
@@ -178,7 +167,6 @@ def _parts(
     opened: OpenStores,
     *,
     published: Publisher | None,
-    sessions: Signer,
     upstream: Upstream,
     tenants: Tenancy,
     register: Register,
@@ -227,7 +215,7 @@ def _parts(
         ),
         register=register,
         completer=deployment.completer,
-        sts=_sts(deployment, upstream, sessions),
+        sts=_sts(deployment, upstream),
         admin=admin(
             deployment,
             opened,

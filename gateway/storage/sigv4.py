@@ -157,6 +157,23 @@ class _Held:
         self.last: _Instant | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """URLs that differ in one number: the canonical request before and after it, and the same of the URL."""
+
+    instant: _Instant = field(repr=False)
+    before: bytes = field(repr=False)
+    behind: bytes = field(repr=False)
+    head: str
+    tail: str = field(repr=False)
+
+    def url(self, number: int) -> str:
+        """The signed URL of this number."""
+        request = sha256(b"%b%d%b" % (self.before, number, self.behind)).hexdigest()
+        signature = self.instant.day.sign(self.instant.preamble + request)
+        return f"{self.head}{number}{self.tail}{signature}"
+
+
 class Signer:
     """Signs for one access key, region and service; safe to share between threads.
 
@@ -212,6 +229,44 @@ class Signer:
         sent, path = self._paths(path)
         signature = instant.sign(canonical_request(method, path, canonical, signed, payload_hash))
         return f"{origin}{sent}?{parameters}&X-Amz-Signature={signature}"
+
+    def family(
+        self,
+        method: str,
+        origin: str,
+        path: str,
+        *,
+        expires: int,
+        now: Moment,
+        varying: str,
+        headers: Pairs = (),
+        query: Pairs = (),
+        payload_hash: str = UNSIGNED_PAYLOAD,
+    ) -> Family:
+        """URLs as `presign` makes them that differ in one parameter only, `varying`, which is a number.
+
+        What they share is encoded, ordered and hashed once; the parts of an upload are such a family.
+        """
+        if not 1 <= expires <= LONGEST_URL_LIFETIME:
+            raise ValueError("a URL lives from 1 to 604,800 seconds")
+        held = self._held
+        instant, token = self._at(held, now), held.token_parameter
+        signed = canonical_headers(origin.partition("://")[2], headers)
+        timed, named = f"{instant.parameters}{expires}", f"&X-Amz-SignedHeaders={encode_names(signed[1])}"
+        name = f"{encode_component(varying)}="
+        others = _foreign([(varying, ""), *query]).removeprefix(name)
+        canonical = _sorted(f"{name}{others}&{timed}{token}{named}")
+        sent, path = self._paths(path)
+        request = canonical_request(method, path, canonical, signed, payload_hash)
+        # Of names and values in a query `&` and `=` are encoded, so this is where the one parameter stands.
+        gap = len(f"{method}\n{path}\n") + f"&{canonical}".index(f"&{name}") + len(name)
+        return Family(
+            instant=instant,
+            before=request[:gap].encode(),
+            behind=request[gap:].encode(),
+            head=f"{origin}{sent}?{name}",
+            tail=f"{others}&{timed}{named}{token}&X-Amz-Signature=",
+        )
 
     def sign_headers(
         self,

@@ -47,7 +47,7 @@ class StsRole:
 
 
 class AssumedRole:
-    """An `Sts` that has the identity of `signer` (a `Signer` for the service `STS`) assume a role."""
+    """An `Sts` that has the identity of `signer`, whatever it signs for otherwise, assume a role."""
 
     def __init__(self, *, upstream: Upstream, role: StsRole, signer: Signer, clock: Callable[[], float]) -> None:
         self._upstream = upstream
@@ -67,7 +67,8 @@ class AssumedRole:
         }
         body = urlencode(asked).encode()
         headers = (("content-type", _FORM),)
-        signed = self._signer.sign_headers(
+        signer = Signer(self._signer.credentials, self._signer.region, STS)  # its credentials may be renewed
+        signed = signer.sign_headers(
             "POST",
             urlsplit(self._role.url).netloc,
             "/",

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.s3_identities import UPLOADS_ROLE
 from gateway.storage.sigv4 import Signer
-from gateway.storage.sts import STS, AssumedRole, StsRole
+from gateway.storage.sts import AssumedRole, StsRole
 from gateway.storage.upstream import Timeouts, Upstream
 from presigner.uppy.sts import session_policy
 from tests.presigner.gateway import Gateway, code
@@ -118,7 +118,7 @@ def test_the_policy_names_its_partition(region: str) -> None:
 @pytest.mark.parametrize(("who", "may"), [("signer", True), ("completer", False)])
 def test_only_the_signer_assumes_the_role(store: EmbeddedS3, who: str, *, may: bool) -> None:
     """And what it gets ends when it says."""
-    signer = Signer(getattr(store.identities, who), store.region, STS)
+    signer = Signer(getattr(store.identities, who), store.region)
     role = StsRole(url=f"{store.endpoint}/", arn=UPLOADS_ROLE)
 
     async def session() -> float | None:

@@ -123,6 +123,47 @@ def test_presigned_url_is_botocores(
     assert url == request.url
 
 
+@given(
+    key=keys,
+    pairs=headers,
+    query=queries,
+    now=moments,
+    who=credentials,
+    numbers=st.lists(st.integers(0, 10_000), min_size=1, max_size=3),
+    varying=st.sampled_from(["partNumber", "A", "z", "part number"]),
+)
+def test_urls_of_a_family_are_botocores(
+    *,
+    stopped: Any,
+    key: str,
+    pairs: list[Pair],
+    query: dict[str, str],
+    now: datetime,
+    who: Credentials,
+    numbers: list[int],
+    varying: str,
+) -> None:
+    """What differs in one number alone is signed as if each were signed by itself, wherever that number stands."""
+    stopped(now)
+    endpoint = Endpoint.at("http://localhost:8333", "acme-files")
+    others = {name: value for name, value in query.items() if name != varying}
+    family = Signer(who, "eu-central-1").family(
+        "PUT",
+        endpoint.origin,
+        endpoint.path_for(key),
+        headers=pairs,
+        query=others.items(),
+        expires=60,
+        now=now,
+        varying=varying,
+    )
+
+    for number in numbers:
+        request = botocore_request("PUT", endpoint.url_for(key), pairs, {varying: str(number), **others})
+        S3SigV4QueryAuth(theirs(who), "s3", "eu-central-1", expires=60).add_auth(request)
+        assert family.url(number) == request.url
+
+
 @given(key=keys, pairs=headers, query=queries, now=moments, who=credentials, region=regions)
 def test_signed_headers_are_botocores(
     *, stopped: Any, key: str, pairs: list[Pair], query: dict[str, str], now: datetime, who: Credentials, region: str
