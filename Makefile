@@ -11,7 +11,7 @@ DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install web demo test check format requirements clean
+.PHONY: install web demo test check format requirements clean edge-package edge-runtime
 
 install: $(STAMP) $(WEB)
 
@@ -42,6 +42,16 @@ format: install
 
 requirements:
 	scripts/compile-requirements
+
+# The Lambda@Edge function's zip; SETTINGS is what it is told (docs/how-to/edge.md).
+SETTINGS ?= edge.json
+EDGE_PYTHON ?= python3.13
+
+edge-package: install
+	@$(BIN)/python scripts/edge-package --settings $(SETTINGS) --python $(EDGE_PYTHON)
+
+edge-runtime: install
+	@$(BIN)/python scripts/edge-runtime
 
 clean:
 	rm -rf $(VENV) gateway/web/dist gateway/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
