@@ -184,11 +184,9 @@ class Visit:
 def bundle(entry: Path, script: Path, version: str) -> None:
     """Bundle a client's script with the packages of this version, exactly as npm has them."""
     program = MODULES / ".bin" / "esbuild"
-    command = [
-        str(program), entry.name, "--bundle", "--format=iife", f"--outfile={script}", "--log-level=warning",
-    ]  # fmt: skip
-    environment = {**os.environ, "NODE_PATH": str(MODULES)}
-    subprocess.run(command, check=True, cwd=HERE / version, env=environment)
+    command = [str(program), "--bundle", "--format=iife", f"--outfile={script}", "--log-level=warning"]
+    # From its standard input it looks for packages where it runs, which is what tells the versions apart.
+    subprocess.run(command, check=True, cwd=HERE / version, input=entry.read_bytes())
 
 
 def random_file(path: Path, size: int) -> str:
