@@ -19,6 +19,9 @@ AXE = MODULES / "axe-core" / "axe.min.js"
 WATCHING = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
+window.shifted = 0;
+new PerformanceObserver((list) => list.getEntries().forEach(({ value }) => { shifted += value; }))
+  .observe({ type: "layout-shift", buffered: true });
 """
 
 OUTLINE = "getComputedStyle(document.activeElement.closest('.json-scroll') ?? document.activeElement).outlineStyle"

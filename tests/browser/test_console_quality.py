@@ -151,6 +151,17 @@ def test_nothing_is_cut_off_on_a_narrow_screen(begin: Begin, width: int) -> None
     assert {view: wide for view, wide in found.items() if wide > 0} == {}
 
 
+def test_nothing_jumps_while_a_view_loads(begin: Begin) -> None:
+    """All views together shift less than a single page may (0.1, web.dev's "Cumulative Layout Shift")."""
+    operator = begin()
+    operator.show("/tenants", "Tenants")
+    for view in VIEWS:
+        operator.tenant("acme", view)
+        expect(operator.page.locator("main")).not_to_contain_text("Loading…")
+
+    assert operator.page.evaluate("window.shifted") < 0.1
+
+
 def test_of_many_tenants_one_is_found(begin: Begin, stage: Stage) -> None:
     """Page by page, by a search that goes on through further pages, and by its id."""
     operator = begin()

@@ -33,7 +33,7 @@ export function UsageView({ tenant }: { tenant: string }) {
   return (
     <>
       {error !== undefined && <Refused error={error} />}
-      {value && <Now usage={value.now} />}
+      {value ? <Now usage={value.now} /> : <div class="figures" />}
       <section aria-labelledby="over-time">
         <h2 id="over-time">Over time</h2>
         <div class="bar">
