@@ -29,16 +29,22 @@ class Bucket:
 
     def keys(self, prefix: str) -> list[str]:
         """The keys of all objects under a prefix; keys are of plain characters."""
-        found: list[str] = []
+        return sorted(self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """The same, with each object's bytes."""
+        found: dict[str, int] = {}
+        after = ""
         while True:
-            query = (("list-type", "2"), ("prefix", prefix), ("start-after", found[-1] if found else prefix))
+            query = (("list-type", "2"), ("prefix", prefix), *((("start-after", after),) if after else ()))
             status, body = self._ask("", query)
             if status != 200:
                 raise RuntimeError(f"list: {status} {body!r}")
-            page = re.findall(r"<Key>([^<]*)</Key>", body.decode())
-            found += page
+            page = re.findall(r"<Key>([^<]*)</Key>.*?<Size>(\d+)</Size>", body.decode(), flags=re.DOTALL)
+            found |= {key: int(size) for key, size in page}
             if not page or b"<IsTruncated>true" not in body:
-                return sorted(found)
+                return found
+            after = page[-1][0]
 
     def _ask(self, key: str, query: tuple[tuple[str, str], ...]) -> tuple[int, bytes]:
         path = f"/{self.name}/{key}".removesuffix("/")

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.issuer import DevelopmentIssuer
-from tests.workers.running import Ground
+from tests.workers.running import Gateway, Ground, demo
+from tests.workers.standing import Standing
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,14 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Embedde
     place = tmp_path_factory.mktemp("ground")
     with EmbeddedS3(place) as store, DevelopmentIssuer.open(place / "issuer").serving() as issuer:
         yield store, issuer
+
+
+@pytest.fixture(scope="session")
+def four_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Standing]]:
+    """A demo of four workers, for all tests that look at its stores and its bucket."""
+    data = tmp_path_factory.mktemp("four-workers") / "data"
+    with demo(data, workers=4) as gateway:
+        yield gateway, Standing(data=data)
 
 
 @pytest.fixture
