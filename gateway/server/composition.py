@@ -17,7 +17,7 @@ from gateway.asgi.wire import Application, Scope
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
 from gateway.journal import Journal
 from gateway.policy.model import Backend, Minted
-from gateway.proxy.forward import Forwarder
+from gateway.proxy.forward import Forwarder, Integrity
 from gateway.server.admin import AdminParts, admin_routes
 from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
@@ -76,6 +76,7 @@ class Parts:
     pages: Bundle = field(default_factory=Bundle.read)
     cors: Cors = NO_PAGES
     beside: Aside | None = None
+    integrity: Integrity = Integrity.NONE
     draining: Callable[[], bool] = lambda: False
     public_url: str | None = None
     clock: Callable[[], float] = time.time
@@ -102,6 +103,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         endpoint=parts.endpoint,
         signer=parts.signer,
         clock=parts.clock,
+        integrity=parts.integrity,
     )
 
     def front(backend: Backend, enact: Enact) -> UploadFront:

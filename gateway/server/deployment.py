@@ -9,6 +9,7 @@ from gateway.asgi.wire import Application
 from gateway.cors import NO_PAGES, Cors
 from gateway.identity.authenticate import AuthenticatorSettings
 from gateway.policy.model import IssuerRule
+from gateway.proxy.forward import Integrity
 from gateway.server.carriages import Limits
 from gateway.server.opened import OpenStoresFor
 from gateway.storage.endpoint import Endpoint
@@ -76,6 +77,7 @@ class Deployment:
         edge: makes the backend that stands for CloudFront.
         documents: where to publish what an edge function knows; None where there is none.
         proxy: makes the one that stands for API Gateway; None where the gateway streams to S3 itself.
+        integrity: which bodies without a checksum get one from the proxy.
         cors: the origins of pages that may call.
         proxies: whose word counts on who the client is.
         public_url: where clients reach the gateway, for its API's description.
@@ -102,6 +104,7 @@ class Deployment:
     audit: TrailRules = field(default_factory=TrailRules)
     limits: Limits = Limits.NONE
     documents: EdgeDocuments | None = None
+    integrity: Integrity = Integrity.HELD
     cors: Cors = NO_PAGES
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     public_url: str | None = None

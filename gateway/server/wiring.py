@@ -225,6 +225,7 @@ def _parts(
             published=published,
         ),
         journal=journal,
+        integrity=deployment.integrity,
         cors=deployment.cors,
         public_url=deployment.public_url,
         beside=opened.beside if opened.remote else None,

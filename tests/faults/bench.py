@@ -28,6 +28,7 @@ from gateway.local.cloudfront import Distribution
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.policy.document import parse
 from gateway.policy.model import Backend, IssuerRule, Policy
+from gateway.proxy.forward import Integrity
 from gateway.server.carriages import Limits, carriages
 from gateway.server.composition import BASES, Parts, compose, request_id
 from gateway.server.http1 import HttpLimits, Server, new_event_loop
@@ -260,6 +261,7 @@ def _compose(
             limits=Limits.NONE,
             edge=edge,
             checks={},
+            integrity=Integrity.ALL,
             clock=clock,
         )
     )
