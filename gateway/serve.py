@@ -16,6 +16,8 @@ from gateway.asgi.forwarded import TrustedProxies
 from gateway.cors import Cors
 from gateway.identity.authenticate import AuthenticatorSettings
 from gateway.local.edge import edge_here
+from gateway.local.proxy import proxy_here
+from gateway.server.carriages import Limits
 from gateway.server.deployment import Deployment
 from gateway.server.listening import close_all, on_path, on_port
 from gateway.server.logs import write_logs
@@ -135,6 +137,8 @@ def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[]
         operator_issuers=[issuer.rule() for issuer in settings.operators],
         tokens=AuthenticatorSettings(max_lifetime=settings.tokens.max_lifetime, leeway=settings.tokens.leeway),
         edge=edge_here,
+        proxy=proxy_here if settings.limits is Limits.AWS else None,
+        integrity=settings.s3.checked,
         folder=_folder(settings),
         allow_private_issuers=tenants.allow_private_issuers,
         policy_cache=CacheRules(lifetime=tenants.policy_lifetime, stale_limit=tenants.policy_stale_limit),

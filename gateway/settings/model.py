@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from gateway.asgi.forwarded import TrustedProxies
 from gateway.cors import origin
 from gateway.policy.addresses import url_fault
+from gateway.proxy.forward import Integrity
 from gateway.server.carriages import Limits
 from gateway.settings.base import Table
 from gateway.settings.http import Http
@@ -128,6 +129,11 @@ class S3(Table):
         description="Whether the bucket's name stands in the host (`virtual`, AWS's default) or in the path (`path`, "
         "the default with an `endpoint`).",
     )
+    integrity: Integrity | None = Field(
+        default=None,
+        description="Which bodies that came without a checksum the proxy has S3 hold against one of its own: `all`, "
+        "AWS's default; only those that are `held` whole before they go on, the default with an `endpoint`; or `none`.",
+    )
     signer: S3Identity = Field(description="May only put objects and parts.")
     completer: S3Identity = Field(description="May complete, abort, list and head.")
     operator: S3Identity | None = Field(
@@ -138,6 +144,11 @@ class S3(Table):
         default=False,
         description="Take one identity for several of the three, and with it more authority than each needs.",
     )
+
+    @property
+    def checked(self) -> Integrity:
+        """The integrity that is in force."""
+        return self.integrity or (Integrity.ALL if self.endpoint is None else Integrity.HELD)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
