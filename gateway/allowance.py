@@ -16,7 +16,8 @@ from gateway.policy.grant import Grant
 from gateway.policy.model import Backend, Policy, Principal, QuotaRule
 from gateway.policy.problems import Code, Refusal
 from gateway.tenants.aside import Aside
-from gateway.tenants.ledger import Ledger, QuotaExceeded, Reservation, StoredObject
+from gateway.tenants.ledger import Ledger, QuotaExceeded, Reservation, StoredObject, Usage
+from gateway.tenants.limits import limits
 from gateway.tenants.rate import RateBuckets, Taken, TryLater, bucket_of
 
 SLOWEST: Final = 16_384
@@ -40,13 +41,14 @@ class Caller:
     """A verified principal and the policy it acts under, taken once for a request so that it sees one version.
 
     `request_id` is what the client sees as `X-Request-Id`, `told` the actions of the request that the audit has a line
-    about (`gateway.journal`).
+    about (`gateway.journal`), `limits` the headers that say what is left (`gateway.tenants.limits`), once it is known.
     """
 
     principal: Principal
     policy: Policy
     request_id: str
     told: list[str] = field(default_factory=list, compare=False, repr=False)
+    limits: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Room(Protocol):
@@ -64,7 +66,7 @@ class Room(Protocol):
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """The `RateLimit` headers of the answer (draft-ietf-httpapi-ratelimit-headers)."""
+        """The `RateLimit` headers of the answer (`gateway.tenants.limits`)."""
         ...
 
     async def stored(self) -> None:
@@ -174,7 +176,7 @@ class Allowance:
             return STORE_UNAVAILABLE
 
     def _said(self, caller: Caller, taken: "_Held | _NoRoom | Refusal") -> Room | Refusal:
-        return _quota_exceeded(caller.policy, taken.exceeded, self._clock()) if isinstance(taken, _NoRoom) else taken
+        return _quota_exceeded(caller.policy, taken, self._clock()) if isinstance(taken, _NoRoom) else taken
 
     async def pace(self, caller: Caller) -> Refusal | None:
         """A token of the rate alone, for a call that stores nothing of its own."""
@@ -207,16 +209,23 @@ class Allowance:
             return None
         bucket = bucket_of(rate, caller.policy.tenant, principal.issuer, principal.subject)
         taken = self._rates.take(bucket, rate, now)
-        return _rate_limited(taken) if isinstance(taken, TryLater) else taken
+        if isinstance(taken, TryLater):
+            return _rate_limited(caller.policy, taken)
+        caller.limits.update(limits(caller.policy, rate=taken))
+        return taken
 
     def _reserved(self, caller: Caller, wanted: _Wanted, left: Taken | None) -> "_Held | _NoRoom":
         kept = self._kept(wanted, caller.policy.quota, _TRIES)
         if isinstance(kept, QuotaExceeded):
             return _NoRoom(wanted=wanted, left=left, exceeded=kept)
-        headers = _headers(caller.policy, left)
-        return _Held(reservation=kept, headers=headers, ledger=self._ledger, aside=self._aside, clock=self._clock)
+        reservation, usage = kept
+        headers = limits(caller.policy, rate=left, usage=usage)
+        caller.limits.update(headers)
+        return _Held(
+            reservation=reservation, headers=headers, ledger=self._ledger, aside=self._aside, clock=self._clock
+        )
 
-    def _kept(self, wanted: _Wanted, quota: QuotaRule, tries: int) -> Reservation | QuotaExceeded:
+    def _kept(self, wanted: _Wanted, quota: QuotaRule, tries: int) -> tuple[Reservation, Usage] | QuotaExceeded:
         """The reservation that there is room for: of the whole, or of what is left if that is enough.
 
         What is left was said with the refusal, so asking again for exactly that is refused only if others took of it.
@@ -224,7 +233,7 @@ class Allowance:
         reservation = wanted.reservation
         outcome = self._ledger.reserve(reservation, quota)
         if not isinstance(outcome, QuotaExceeded):
-            return reservation
+            return reservation, outcome.usage
         rest = 0 if quota.bytes is None else quota.bytes - outcome.usage.bytes - outcome.usage.reserved_bytes
         if not tries or outcome.what != "bytes" or not wanted.least <= rest < reservation.bytes:
             return outcome
@@ -274,18 +283,18 @@ class _Held:
             return
 
 
-def _rate_limited(later: TryLater) -> Refusal:
+def _rate_limited(policy: Policy, later: TryLater) -> Refusal:
     seconds = max(1, math.ceil(later.seconds))
     return Refusal(
         code=Code.RATE_LIMITED,
         detail=f"The tenant's rate is used up; try again in {seconds} s.",
         retry_after=seconds,
-        headers=(("ratelimit", f'"rate";r=0;t={seconds}'),),
+        headers=limits(policy, rate=later),
     )
 
 
-def _quota_exceeded(policy: Policy, exceeded: QuotaExceeded, now: float) -> Refusal:
-    usage = exceeded.usage
+def _quota_exceeded(policy: Policy, refused: _NoRoom, now: float) -> Refusal:
+    exceeded, usage = refused.exceeded, refused.exceeded.usage
     if exceeded.what == "bytes":
         most, held = policy.quota.bytes, usage.bytes + usage.reserved_bytes
     else:
@@ -296,15 +305,5 @@ def _quota_exceeded(policy: Policy, exceeded: QuotaExceeded, now: float) -> Refu
         detail=f"The tenant may hold {most} {exceeded.what} and has {left} left, unfinished uploads counted.",
         limit=most,
         retry_after=None if exceeded.due_at is None else max(1, math.ceil(exceeded.due_at - now)),
-        headers=(("ratelimit", f'"{exceeded.what}";r={left}'),),
-    )
-
-
-def _headers(policy: Policy, left: Taken | None) -> tuple[tuple[str, str], ...]:
-    if policy.rate is None or left is None:
-        return ()
-    window = max(1, math.ceil(policy.rate.burst / policy.rate.per_second))
-    return (
-        ("ratelimit-policy", f'"rate";q={policy.rate.burst};w={window}'),
-        ("ratelimit", f'"rate";r={left.left};t={math.ceil(left.full_in)}'),
+        headers=limits(policy, rate=refused.left, usage=usage),
     )

@@ -69,7 +69,7 @@ class UploadFront:
             return
         outcome = await self._enacted(admitted, receive)
         if outcome is not None:
-            await send_reply(send, render(outcome, request_id))
+            await send_reply(send, with_headers(render(outcome, request_id), admitted.room.headers))
 
     async def _enacted(self, admitted: Admitted, receive: Receive) -> Reply | Refusal | None:
         """What came of the grant; None when the client went away and there is nobody to answer."""
@@ -79,7 +79,7 @@ class UploadFront:
             await admitted.room.released()
             return None
         await _settled(admitted.room, outcome)
-        return outcome if isinstance(outcome, Refusal) else with_headers(outcome, admitted.room.headers)
+        return outcome
 
 
 async def _settled(room: Room, outcome: Reply | Refusal) -> None:

@@ -17,6 +17,10 @@ COMMAND = Path(sys.executable).parent / "upload-gateway"
 TENANTS: dict[str, dict[str, Any]] = {
     "fifty": {"quota": {"bytes": None, "objects": 50}},
     "bytes": {"quota": {"bytes": 5_000, "objects": None}},
+    "told": {
+        "rate": {"per_second": 0.01, "burst": 5, "per": "tenant"},
+        "quota": {"bytes": 1_000, "objects": 20},
+    },
     "paced": {"rate": {"per_second": 0.01, "burst": 20, "per": "tenant"}},
 }
 
@@ -89,3 +93,40 @@ def test_a_burst_is_admitted_exactly(demo: Demo) -> None:
     outcomes = asyncio.run(demo.storm("paced", [f"/presigned/{number}" for number in range(100)], size=1))
 
     assert outcomes == {"307": 20, "rate-limited": 80}
+
+
+def test_every_answer_says_what_is_left(demo: Demo) -> None:
+    """Of the rate and of the quota, each a policy of its own: answers of the proxy, redirects, plans, and refusals."""
+    headers = {"Authorization": f"Bearer {demo.token('told')}", "Content-Type": "a/b"}
+    plan = {"name": "p", "size": 50, "content_type": "a/b"}
+
+    async def ask() -> list[tuple[int, str, str]]:
+        async with aiohttp.ClientSession(headers=headers) as session:
+            calls: list[tuple[str, str, dict[str, Any]]] = [
+                ("PUT", "/proxy/a", {"data": b"x" * 100}),
+                ("PUT", "/presigned/b", {"data": b"x" * 200}),
+                ("POST", "/uploads", {"json": plan, "headers": {"Content-Type": "application/json"}}),
+                ("GET", "/uploads", {}),
+                ("PUT", "/proxy/c", {"data": b"x" * 900}),
+                ("PUT", "/proxy/d", {"data": b"x"}),
+            ]
+            found = []
+            for method, path, more in calls:
+                async with session.request(method, demo.url + path, allow_redirects=False, **more) as answer:
+                    said = answer.headers
+                    assert len(said.getall("ratelimit", [])) == 1
+                    found.append((answer.status, said["ratelimit"], said["ratelimit-policy"]))
+            return found
+
+    found = asyncio.run(ask())
+
+    policies = '"rate";q=5;w=500, "bytes";q=1000;qu="content-bytes", "objects";q=20'
+    assert {each[2] for each in found} == {policies}
+    assert [(status, left.partition(";t=")[0], left.split(", ")[1:]) for status, left, _ in found] == [
+        (200, '"rate";r=4', ['"bytes";r=900', '"objects";r=19']),
+        (307, '"rate";r=3', ['"bytes";r=700', '"objects";r=18']),
+        (201, '"rate";r=2', ['"bytes";r=650', '"objects";r=17']),
+        (200, '"rate";r=1', []),
+        (429, '"rate";r=0', ['"bytes";r=650', '"objects";r=17']),
+        (429, '"rate";r=0', []),
+    ]
