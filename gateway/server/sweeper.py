@@ -13,6 +13,7 @@ from gateway.journal import Journal
 from gateway.storage.multipart import Multipart
 from gateway.tenants.aside import Aside
 from gateway.tenants.expiry import settle_due
+from gateway.tenants.key_uses import KeyUses
 from gateway.tenants.ledger import Ledger
 from gateway.tenants.sampling import UsageSampler
 from presigner.ending import end_expired
@@ -25,8 +26,21 @@ EVERY: Final = 15.0
 """Seconds between two looks at what is due."""
 
 
+KEPT_EVERY: Final = 5.0
+"""Seconds between two batches of keys' last uses."""
+
 SAMPLED_EVERY: Final = 30.0
 """Seconds between two samples of the usage of tenants that upload; the last one of its slot of time stays."""
+
+
+async def keep_key_uses(uses: KeyUses, aside: Aside, *, every: float = KEPT_EVERY) -> None:
+    """Keep when API keys were last used, for ever, and once more at the end."""
+    try:
+        while True:
+            await asyncio.sleep(every)
+            await aside(uses.keep)
+    finally:
+        await aside(uses.keep)
 
 
 async def sample_usage(sampler: UsageSampler, aside: Aside, *, every: float = SAMPLED_EVERY) -> None:

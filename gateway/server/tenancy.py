@@ -18,6 +18,7 @@ from gateway.server.opened import OpenStores
 from gateway.tenants.cache import ApiKeyCache, CacheRules, PolicyCache
 from gateway.tenants.decisions import Decision
 from gateway.tenants.folder import TenantFolder
+from gateway.tenants.key_uses import KeyUses
 from gateway.tenants.layered import LayeredPolicies
 from gateway.tenants.policies import PolicyVersion
 from gateway.tenants.published.publisher import Publisher
@@ -26,10 +27,15 @@ from gateway.tenants.service import KeptPolicies, NothingKept
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenancy:
-    """`policies` and `keys` are what requests are held against; `folder` is where files are, if there is one."""
+    """Tenants and keys.
+
+    `policies` and `key_uses` are what requests are held against, `keys` is what these are cached in; `folder` is where
+    files are, if there is one.
+    """
 
     policies: LayeredPolicies
     keys: ApiKeyCache
+    key_uses: KeyUses
     folder: TenantFolder | None
     stored: PolicyCache
     kept: KeptPolicies
@@ -45,9 +51,11 @@ def tenancy(deployment: Deployment, opened: OpenStores) -> Tenancy:
     folder = None if deployment.folder is None else deployment.folder()
     kept: KeptPolicies = NothingKept() if folder is None else folder
     stored = _cache(deployment, opened, deployment.policy_cache)
+    keys = ApiKeyCache(opened.stores.keys, clock=time.monotonic, rules=deployment.policy_cache)
     return Tenancy(
         policies=LayeredPolicies(kept, stored),
-        keys=ApiKeyCache(opened.stores.keys, clock=time.monotonic, rules=deployment.policy_cache),
+        keys=keys,
+        key_uses=KeyUses(keys),
         folder=folder,
         stored=stored,
         kept=kept,

@@ -25,7 +25,7 @@ from gateway.server.opened import OpenStores
 from gateway.server.operations import Check
 from gateway.server.publishing import publisher, running
 from gateway.server.reconciling import Reconciling, chain_of, sweep_ledger
-from gateway.server.sweeper import sample_usage, sweep, sweep_uploads
+from gateway.server.sweeper import keep_key_uses, sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart
 from gateway.storage.objects import Objects
@@ -72,7 +72,8 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
                 *_comparing(deployment, opened, upstream, sealer=sealer, journal=journal, kept=tenants.kept),
             )
         renewing = (keep_renewed(deployment.renewals),) if deployment.renewals else ()
-        for work in (sample_usage(sampler, opened.beside), *renewing, *sweeping):
+        uses = keep_key_uses(tenants.key_uses, opened.aside)
+        for work in (sample_usage(sampler, opened.beside), uses, *renewing, *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
         published = None
         if deployment.documents is not None:
@@ -187,7 +188,7 @@ def _parts(
         authenticator=Authenticator(
             deployment.tenant_issuers,
             directory=tenants.policies,
-            api_keys=tenants.keys,
+            api_keys=tenants.key_uses,
             jwks_cache=jwks_cache,
             settings=deployment.tokens,
         ),

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.identity.apikeys import ApiKeyRecord, MintedApiKey, mint_api_key, verify_api_key
 from gateway.identity.errors import JwtInvalidSignatureError
+from gateway.tenants.key_uses import KeyUses
 from gateway.tenants.stores import Stores
 
 NOW = 1_800_000_000.0
@@ -70,3 +71,21 @@ def test_using_a_key_that_is_gone_makes_none(stores: Stores) -> None:
     """A use that is reported late does not bring a revoked key back."""
     stores.keys.api_key_used("gone", NOW)
     assert stores.keys.api_key("gone") is None
+
+
+def test_uses_are_noted_at_once_and_written_together(stores: Stores) -> None:
+    """The last one of each key; the record says it when the batch is written."""
+    minted = [mint_api_key(tenant="acme", name="k", scopes=(), now=NOW) for _ in range(3)]
+    for each in minted:
+        stores.keys.create(each.record)
+    uses = KeyUses(stores.keys)
+    for at in (NOW + 100, NOW + 200):
+        for each in minted[:2]:
+            uses.api_key_used(each.record.id, at)
+    before = [record.last_used_at for record in stores.keys.list("acme")]
+
+    assert uses.keep() == 2
+    assert uses.keep() == 0
+    assert before == [None] * 3
+    found = {record.id: record.last_used_at for record in stores.keys.list("acme")}
+    assert [found[each.record.id] for each in minted] == [NOW + 200, NOW + 200, None]
