@@ -1,7 +1,6 @@
 """`upload-gateway put FILE… URL`: files to S3 through a gateway, resumed by running the same command again."""
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -102,6 +101,8 @@ def _add_manner(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Send the files; raises CommandError with status 2 for what can't be meant."""
+    import asyncio  # noqa: PLC0415
+
     from gateway.client.errors import UsageError  # noqa: PLC0415
 
     try:
@@ -115,6 +116,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import asyncio  # noqa: PLC0415
+
     from gateway.client import session  # noqa: PLC0415
     from gateway.client.address import target  # noqa: PLC0415
     from gateway.client.credential import token_source  # noqa: PLC0415
@@ -137,6 +140,8 @@ async def _until_terminated(
     sending: "Coroutine[object, object, tuple[Outcome, ...]]",
 ) -> "tuple[Outcome, ...]":
     """SIGTERM ends it as Ctrl-C does: what was sent is kept."""
+    import asyncio  # noqa: PLC0415
+
     task = asyncio.ensure_future(sending)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
