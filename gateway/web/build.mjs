@@ -30,16 +30,15 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
-const icon = await readFile(path.join(root, "src", "shared", "icon.svg"));
-const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8)}.svg`;
-await writeFile(path.join(made, "assets", iconName), icon);
+const iconName = await asset("icon", ".svg", await readFile(path.join(root, "src", "shared", "icon.svg")));
+const licensesName = await asset("licenses", ".txt", await licenses(Object.keys(metafile.inputs)));
 
 for (const page of pages) {
   const entry = `src/${page}/${page}.ts`;
   const [script, output] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === entry);
-  const names = { script: path.basename(script), style: path.basename(output.cssBundle ?? ""), icon: iconName };
+  const names = { script: path.basename(script), style: path.basename(output.cssBundle ?? ""), icon: iconName, licenses: licensesName };
   const template = await readFile(path.join(root, "src", page, `${page}.html`), "utf8");
-  const html = template.replace(/\{\{(script|style|icon)\}\}/g, (_, kind) => `/assets/${names[kind]}`);
+  const html = template.replace(/\{\{(script|style|icon|licenses)\}\}/g, (_, kind) => `/assets/${names[kind]}`);
   await writeFile(path.join(made, `${page}.html`), html);
 }
 for (const name of await readdir(path.join(made, "assets"))) {
@@ -49,3 +48,23 @@ for (const name of await readdir(path.join(made, "assets"))) {
 }
 await rm(path.join(root, "dist"), { recursive: true, force: true });
 await rename(made, path.join(root, "dist"));
+
+/** Writes an asset whose name carries a hash of its content; the name. */
+async function asset(name, extension, content) {
+  const hashed = `${name}-${createHash("sha256").update(content).digest("hex").slice(0, 8)}${extension}`;
+  await writeFile(path.join(made, "assets", hashed), content);
+  return hashed;
+}
+
+/** The licences of all packages that are in the bundle, which theirs ask us to carry. */
+async function licenses(inputs) {
+  const packages = new Set(inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []));
+  const texts = [...packages].sort().map(async (name) => {
+    const folder = path.join(root, "node_modules", name);
+    const { version } = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
+    const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+    if (!file) throw new Error(`${name} has no licence file`);
+    return `${name} ${version}\n\n${(await readFile(path.join(folder, file), "utf8")).trim()}\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${"-".repeat(80)}\n\n`);
+}

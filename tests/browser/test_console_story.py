@@ -109,6 +109,16 @@ def test_a_tenant_is_made_by_form_and_json(begin: Begin) -> None:
     assert history["versions"][0]["by"].endswith("#ada")
 
 
+def test_a_tenant_that_exists_is_not_made_again(begin: Begin) -> None:
+    """It is told before anything could be saved, and a draft of the id is only a draft."""
+    operator = begin()
+    operator.show("/new", "New tenant")
+    operator.label("Id").fill("acme")
+    operator.button("Go on").click()
+    expect(operator.page.locator(".verdict")).to_contain_text("The tenant is not in the state")
+    expect(operator.page.locator("#hindrance")).to_have_text("The gateway refuses this.")
+
+
 def test_broken_json_is_shown_at_its_place(owning: Owning) -> None:
     """The line is marked, the list leads there, and the form waits; mended, it goes on."""
     ada = owning("aperture")

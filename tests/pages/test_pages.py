@@ -115,3 +115,16 @@ def test_the_built_pages_have_no_inline_code_and_find_their_assets() -> None:
         named = re.findall(r"(?:src|href)=\"/assets/([^\"]+)\"", text)
         assert named
         assert set(named) <= set(bundle.assets)
+
+
+def test_the_bundle_carries_the_licences_of_what_is_in_it() -> None:
+    """Every package that the pages are made of asks for that, and the pages that have them say where they are."""
+    bundle = Bundle.read()
+    if not bundle.pages:
+        pytest.skip("The pages are not built here; run `make web`")
+    (name,) = [name for name in bundle.assets if name.startswith("licenses-")]
+    told = re.findall(r"^((?:@[a-z-]+/)?[a-z-]+) \d+\.\d+\.\d+$", bundle.assets[name].decode(), re.MULTILINE)
+
+    assert told == ["diff", "jsonc-parser", "preact", "swagger-ui-dist"]
+    for page in ("console.html", "docs.html"):
+        assert f'<link rel="license" href="/assets/{name}">' in bundle.pages[page].decode()

@@ -16,7 +16,7 @@ export interface Checked {
 const PAUSE = 400;
 
 /** The verdict on the last text that was checked, null as long as there is none; no text, no check. */
-export function useCheck(tenant: string, text: string | null): Checked | null {
+export function useCheck(tenant: string, text: string | null, creating: boolean): Checked | null {
   const { api } = useConsole();
   const [checked, setChecked] = useState<Checked | null>(null);
   useEffect(() => {
@@ -26,7 +26,7 @@ export function useCheck(tenant: string, text: string | null): Checked | null {
     }
     const controller = new AbortController();
     const waiting = setTimeout(() => {
-      api.call<DryRun>(`${under(tenant || "-")}?dry_run=true`, { method: "PUT", body: text, signal: controller.signal }).then(
+      api.call<DryRun>(`${under(tenant || "-")}?dry_run=true`, { method: "PUT", body: text, creating, signal: controller.signal }).then(
         ({ body }) => setChecked({ of: text, faults: [], preview: body, problem: null }),
         (error: unknown) => {
           if (!(error instanceof Problem)) return;
@@ -39,6 +39,6 @@ export function useCheck(tenant: string, text: string | null): Checked | null {
       clearTimeout(waiting);
       controller.abort();
     };
-  }, [api, tenant, text]);
+  }, [api, tenant, text, creating]);
   return checked;
 }

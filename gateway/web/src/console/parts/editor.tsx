@@ -42,7 +42,7 @@ export function Editor({ tenant, state, readOnly, onSaved }: Edited) {
   const creating = base.etag === "";
   const sound = draft.reading.mistakes.length === 0 && draft.reading.root?.type === "object";
   const named = creating ? String(nodeAt(draft.reading, ["tenant"])?.value ?? "") : tenant;
-  const checked = useCheck(named, sound && (changed || creating) && !readOnly ? draft.reading.text : null);
+  const checked = useCheck(named, sound && (changed || creating) && !readOnly ? draft.reading.text : null, creating);
   useEffect(() => {
     if (changed) drafts.set(tenant, { base, text: draft.reading.text });
     else drafts.delete(tenant);
