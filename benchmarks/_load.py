@@ -73,7 +73,7 @@ class Lane(asyncio.Protocol):
         length = _LENGTH.search(head[0])
         if len(self._answer) < head.end() + (int(length[1]) if length else 0):
             return
-        if head[1] != b"200":
+        if not head[1].startswith(b"2"):
             self._fail(LoadError(self._answer[:500].decode("latin-1")))
             return
         self.latencies.append(time.perf_counter() - self._sent_at)

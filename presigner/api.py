@@ -1,11 +1,8 @@
 """The upload API over HTTP (FastAPI): plans for clients that agree first and send afterwards."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from gateway.journal import TICKET
-from gateway.policy.problems import Fault, Refusal
 from presigner.bodies import (
     CompletedBody,
     CompleteRequest,
@@ -16,11 +13,11 @@ from presigner.bodies import (
     UploadsBody,
 )
 from presigner.completion import Completer
+from presigner.creation import PATH, Creation
 from presigner.desk import Desk, demand_query
-from presigner.idempotency import idempotency_key, scope_of
 from presigner.life import Life
-from presigner.plans import CreateUpload, PlanBody, faults, rfc3339, wanted
-from presigner.problems import RefusedError, invalid_body
+from presigner.plans import CreateUpload, PlanBody, rfc3339
+from presigner.problems import RefusedError
 from presigner.reading import (
     PARTS_LIMIT,
     described,
@@ -32,7 +29,7 @@ from presigner.reading import (
     wants_gzip,
 )
 from presigner.tickets import Tickets
-from presigner.wire import fitting, json_answer
+from presigner.wire import fitting, framed, json_answer
 
 
 def upload_routes(desk: Desk) -> APIRouter:
@@ -63,28 +60,14 @@ def ticket_routes(desk: Desk, tickets: Tickets) -> APIRouter:
 
 
 def _route_creation(router: APIRouter, desk: Desk) -> None:
-    @router.post("/uploads", status_code=201, response_model=PlanBody, openapi_extra=described(CreateUpload))
+    creation = Creation(desk=desk)
+
+    @router.post(PATH, status_code=201, response_model=PlanBody, openapi_extra=described(CreateUpload))
     async def create_upload(request: Request) -> Response:
         """Plan an upload: what to send where, all of it signed."""
         demand_query(request)
         caller = await desk.caller(request)
-        key = granted(idempotency_key(headers_of(request)))
-        body = parse_body(await read_body(request), CreateUpload)
-        if found := faults(body, caller.policy):
-            raise RefusedError(invalid_body(*found))
-
-        async def plan() -> dict[str, Any] | Refusal:
-            minted = desk.admission.minted()
-            return await desk.planner.plan(caller, wanted(body, caller.policy, minted))
-
-        if key is None:
-            made = granted(await plan())
-        elif desk.replays is None:
-            raise RefusedError(invalid_body(Fault("/headers/idempotency-key", "This gateway remembers no keys.")))
-        else:
-            made = granted(await desk.replays.once(scope_of(caller.principal), key, body.model_dump(), plan))
-        whole, gzip = await desk.planner.whole(dict(made)), wants_gzip(request)
-        return json_answer(whole if gzip else fitting(whole, desk.most_bytes), status=201, gzip=gzip)
+        return framed(await creation.reply(caller, headers_of(request), request.stream()))
 
 
 def _route_reading(router: APIRouter, desk: Desk, life: Life) -> None:

@@ -21,6 +21,7 @@ from gateway.storage.upstream import Upstream
 from presigner.api import ticket_routes, upload_routes
 from presigner.application import create_application
 from presigner.completion import Completer
+from presigner.creation import Creation, PlanFront
 from presigner.desk import Desk
 from presigner.idempotency import Replays
 from presigner.life import Life
@@ -68,6 +69,11 @@ class PresignerParts:
         return Tickets(sealer=self.sealer, clock=self.clock)
 
 
+def plans_first(api: Application, parts: PresignerParts, request_ids: RequestIds) -> Application:
+    """The application, with the call that is asked most answered before the framework."""
+    return PlanFront(api, creation=Creation(desk=_desk(parts)), request_ids=request_ids)
+
+
 def api_routes(parts: PresignerParts) -> tuple[APIRouter, ...]:
     """The routes of the upload API, Uppy's among them."""
     desk = _desk(parts)
@@ -92,7 +98,7 @@ def standalone(parts: PresignerParts, *, cors: Cors, request_ids: RequestIds) ->
         request_ids=request_ids,
     )
     api = WithRequestId(create_application(api_routes(parts), parts.admission.journal), request_ids)
-    fallback = WithCors(api, cors=cors, calls=API, request_ids=request_ids)
+    fallback = WithCors(plans_first(api, parts, request_ids), cors=cors, calls=API, request_ids=request_ids)
     return Mounts(
         mounts={
             BASE: WithCors(front, cors=cors, calls=UPLOADS, request_ids=request_ids),

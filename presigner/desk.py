@@ -1,6 +1,7 @@
 """Where every call of the upload API begins: who calls, may they, and whose upload it is."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi import Request
 
@@ -67,7 +68,10 @@ class Desk:
             raise RefusedError(refusal)
 
 
+NO_QUERY: Final = Refusal(code=Code.QUERY_NOT_ALLOWED, detail="This call has no such query parameters.")
+
+
 def demand_query(request: Request, *known: str) -> None:
     """Raise RefusedError for a query parameter that is not one of those the call has."""
     if request.url.query and (not known or set(request.query_params) - set(known)):
-        raise RefusedError(Refusal(code=Code.QUERY_NOT_ALLOWED, detail="This call has no such query parameters."))
+        raise RefusedError(NO_QUERY)

@@ -70,8 +70,8 @@ class Planner:
     async def whole(self, plan: dict[str, Any]) -> dict[str, Any]:
         """The answer that a client gets: with every part, signed as of when the plan was made, so always the same."""
         now, lifetime = plan.pop(SIGNED_AT), plan.pop(LIFETIME, 0)
-        upload = Upload.opened(plan["id"], self.sealer)
-        if upload is None or upload.strategy is not Strategy.MULTIPART:
+        upload = Upload.opened(plan["id"], self.sealer) if plan["strategy"] == Strategy.MULTIPART else None
+        if upload is None:
             return plan
         numbers = range(1, upload.parts.count + 1)
         parts = await self.signer.parts(upload, numbers, lifetime=lifetime, now=now, checksums={})

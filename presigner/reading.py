@@ -1,5 +1,6 @@
 """What a request says, strictly read; what can't be read is raised as the refusal it becomes."""
 
+from collections.abc import AsyncIterator
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -63,8 +64,13 @@ def granted(outcome: Outcome | Refusal) -> Outcome:
 
 async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """The body, at most `limit` bytes; more is refused before it is read."""
+    return await gathered(request.stream(), limit)
+
+
+async def gathered(chunks: AsyncIterator[bytes], limit: int = BODY_LIMIT) -> bytes:
+    """The same of a body that is read as it comes."""
     body = bytearray()
-    async for chunk in request.stream():
+    async for chunk in chunks:
         body += chunk
         if len(body) > limit:
             detail = f"The request's body has more than {limit} bytes."

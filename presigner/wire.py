@@ -11,6 +11,17 @@ from typing import Any, Final
 
 from fastapi import Response
 
+from gateway.asgi.wire import Headers, Reply
+
+_HEADERS: Final = (
+    ("content-type", "application/json"),
+    ("cache-control", "no-store"),
+    ("vary", "Accept-Encoding"),
+)
+
+_PLAIN: Final[Headers] = ()
+_PACKED: Final[Headers] = (("content-encoding", "gzip"),)
+
 _WORTH_IT: Final = 4096
 """Bytes below which nothing is compressed."""
 
@@ -51,11 +62,19 @@ def _encoded(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def json_answer(body: dict[str, Any] | list[Any], *, status: int = 200, gzip: bool = False) -> Response:
+def json_reply(body: dict[str, Any] | list[Any], *, status: int = 200, gzip: bool = False) -> Reply:
     """The answer, never to be stored: it carries URLs that are permissions."""
-    content = _encoded(body)
-    headers = {"cache-control": "no-store", "vary": "Accept-Encoding"}
+    content, packed = _encoded(body), _PLAIN
     if gzip and len(content) >= _WORTH_IT:
-        content = gzip_format.compress(content, _LEVEL, mtime=0)
-        headers["content-encoding"] = "gzip"
-    return Response(content, status_code=status, headers=headers, media_type="application/json")
+        content, packed = gzip_format.compress(content, _LEVEL, mtime=0), _PACKED
+    return Reply(status=status, headers=(*_HEADERS, *packed), body=content)
+
+
+def json_answer(body: dict[str, Any] | list[Any], *, status: int = 200, gzip: bool = False) -> Response:
+    """The same as a framework's response."""
+    return framed(json_reply(body, status=status, gzip=gzip))
+
+
+def framed(reply: Reply) -> Response:
+    """A reply as a framework's response."""
+    return Response(reply.body, status_code=reply.status, headers=dict(reply.headers))

@@ -12,6 +12,7 @@ from gateway.asgi.wire import Application, Message, Receive, Reply, Scope, Send,
 from gateway.cors import Calls, Cors, Headers
 
 _OWN: Final = b"access-control-"
+_READ: Final = frozenset({b"origin", b"access-control-request-method", b"access-control-request-headers"})
 
 
 class WithCors:
@@ -28,7 +29,11 @@ class WithCors:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        pairs = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name in _READ or name.lower() in _READ
+        ]
         preflight = self._cors.preflight(scope["method"], pairs, self._calls)
         if preflight is not None:
             await send_reply(send, stamped(Reply(status=204, headers=preflight), self._request_ids(scope)))

@@ -32,7 +32,7 @@ from gateway.storage.upstream import Upstream
 from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
 from presigner.application import create_application
-from presigner.composition import PresignerParts, api_routes
+from presigner.composition import PresignerParts, api_routes, plans_first
 from presigner.idempotency import Replays
 from presigner.register import Register
 from presigner.sealing import Sealer
@@ -136,7 +136,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         return WithCors(application, cors=parts.cors, calls=calls, request_ids=request_ids)
 
     mounts = {**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files}
-    fallback = paged(WithRequestId(api, request_ids), API)
+    fallback = paged(plans_first(WithRequestId(api, request_ids), presigner, request_ids), API)
     return Mounts(
         mounts={
             **{base: paged(application, UPLOADS) for base, application in mounts.items()},
