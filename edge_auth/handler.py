@@ -95,7 +95,8 @@ def viewer_request(event: object) -> Mapping[str, Any]:
         if not isinstance(name, str) or name != name.lower() or not isinstance(entries, list):
             raise EventError("a header is not a list under a lower-case name")
         for entry in entries:
-            _member(entry, "value", str)
+            if not isinstance(entry, dict) or not isinstance(entry.get("value"), str):
+                raise EventError("a header has no value that is a text")
     return request
 
 

@@ -23,11 +23,10 @@ def fetch_parameter(
     *,
     clock: Callable[[], float],
     within: float,
-    endpoint: str | None = None,
 ) -> Mapping[str, Any]:
     """The JSON object that is the parameter's value; raises `OSError`, or `SettingsError` where it is none."""
     domain = "amazonaws.com.cn" if parameter.region.startswith("cn-") else "amazonaws.com"
-    origin = endpoint or f"https://ssm.{parameter.region}.{domain}"
+    origin = parameter.endpoint or f"https://ssm.{parameter.region}.{domain}"
     host = origin.partition("://")[2]
     body = json.dumps({"Name": parameter.name}).encode()
     headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter"}

@@ -35,10 +35,14 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """Where the rest of the settings is: a parameter of SSM Parameter Store in a Region."""
+    """Where the rest of the settings is: a parameter of SSM Parameter Store in a Region.
+
+    `endpoint` is an SSM's base URL where it is not AWS's.
+    """
 
     name: str
     region: str
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
