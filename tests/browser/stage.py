@@ -181,10 +181,10 @@ class Visit:
         self.requests.append((request.method, request.url))
 
 
-def bundle(entry: Path, script: Path, version: str) -> None:
+def bundle(entry: Path, script: Path, version: str, form: str = "iife") -> None:
     """Bundle a client's script with the packages of this version, exactly as npm has them."""
     program = MODULES / ".bin" / "esbuild"
-    command = [str(program), "--bundle", "--format=iife", f"--outfile={script}", "--log-level=warning"]
+    command = [str(program), "--bundle", f"--format={form}", f"--outfile={script}", "--log-level=warning"]
     # From its standard input it looks for packages where it runs, which is what tells the versions apart.
     subprocess.run(command, check=True, cwd=HERE / version, input=entry.read_bytes())
 

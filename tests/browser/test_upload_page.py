@@ -372,6 +372,15 @@ def test_every_state_passes_the_rules_of_accessibility(stage: Stage, visit: Visi
         row(page, f"{scheme}.bin").get_by_role("button", name="Cancel").click()
 
 
+def test_the_how_to_shows_the_pictures_that_these_tests_make() -> None:
+    """None is missing, and none is of a page that is no more."""
+    page = IMAGES.parent / "how-to" / "upload-page.md"
+    shown = set(re.findall(r"\(\.\./images/(upload-[a-z]+\.png)\)", page.read_text()))
+    made = set(re.findall(r"picture\(page, \"([a-z]+)\"\)", Path(__file__).read_text())) | {"light", "dark"}
+    assert shown <= {f"upload-{name}.png" for name in made}
+    assert all((IMAGES / name).exists() for name in shown)
+
+
 def interrupt(
     page: Page, where: re.Pattern[str], times: int, how: Callable[[Route], None], *, after: int = 0
 ) -> list[str]:
