@@ -124,11 +124,12 @@ def service(settings: Settings, *, sweeps: bool) -> Service:
 def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[], bool] | None = None) -> Deployment:
     """What the settings describe; raises `CredentialsError` where an identity has no credentials."""
     renewals: dict[Signer, Provider] = {}
-    tenants = settings.tenants
+    tenants, operator = settings.tenants, settings.s3.operator
     return Deployment(
         endpoint=settings.s3.place(),
         signer=signer(settings.s3.signer, settings.s3.region, renewals),
         completer=signer(settings.s3.completer, settings.s3.region, renewals),
+        operator=None if operator is None else signer(operator, settings.s3.region, renewals),
         renewals=renewals,
         sts=_sessions(settings),
         stores=_stores(settings),
@@ -142,6 +143,7 @@ def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[]
         folder=_folder(settings),
         allow_private_issuers=tenants.allow_private_issuers,
         policy_cache=CacheRules(lifetime=tenants.policy_lifetime, stale_limit=tenants.policy_stale_limit),
+        audit=settings.audit.rules(),
         limits=settings.limits,
         cors=Cors.of(settings.cors.origins),
         proxies=TrustedProxies.of(settings.listen.trusted_proxies),

@@ -20,6 +20,7 @@ from gateway.settings.base import Table
 from gateway.settings.http import Http
 from gateway.settings.issuers import OperatorIssuer, SharedIssuer
 from gateway.storage.endpoint import Addressing, Endpoint
+from gateway.tenants.trail import TrailRules, WhenFull
 
 SEALING_KEY_BYTES: Final = 32
 
@@ -257,6 +258,23 @@ class Log(Table):
     )
 
 
+class Audit(Table):
+    """The record of decisions."""
+
+    when_full: WhenFull = Field(
+        default=WhenFull.REFUSE,
+        description="While the record can't be kept: `refuse` makes no decision (503), `drop` goes on, and the next "
+        "line that is written counts those that were lost.",
+    )
+    most_waiting: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        default=10_000, description="Lines that may wait for the store."
+    )
+
+    def rules(self) -> TrailRules:
+        """What the trail is told."""
+        return TrailRules(when_full=self.when_full, most=self.most_waiting)
+
+
 class Settings(Table):
     """All settings of `upload-gateway serve`."""
 
@@ -278,5 +296,6 @@ class Settings(Table):
     sealing: Sealing
     cors: CorsOrigins = Field(default_factory=CorsOrigins)
     http: Http = Field(default_factory=Http)
+    audit: Audit = Field(default_factory=Audit)
     drain: Drain = Field(default_factory=Drain)
     log: Log = Field(default_factory=Log)
