@@ -1,6 +1,7 @@
 """What an operator may see of the past: the usage over time, and the last decisions."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,7 +13,9 @@ from gateway.policy.document import parse
 from gateway.policy.model import Backend, Minted, Policy, Principal, QuotaRule
 from gateway.policy.problems import Refusal
 from gateway.server.carriages import Limits, carriages
+from gateway.server.sweeper import sample_usage
 from gateway.tenants.decisions import KEPT
+from gateway.tenants.errors import StoreUnavailableError
 from gateway.tenants.insight import MOST_SAMPLES, thinned
 from gateway.tenants.ledger import Reservation, StoredObject, Usage
 from gateway.tenants.sampling import UsageSampler
@@ -188,3 +191,25 @@ def test_what_is_kept_in_a_file_is_said_to_be_read_only(admin: Bench) -> None:
 
     assert (listing["read_only"], [each["tenant"] for each in listing["tenants"]]) == (["filed"], ["filed", "acme"])
     assert (filed, acme) == ("GET", None)
+
+
+def test_a_store_that_does_not_answer_is_sampled_later(admin: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """The work beside the server says so and goes on; nothing of what changed meanwhile is lost."""
+    watching = sampler(admin)
+    observed(admin, watching)
+    stored(admin, 10)
+    attempts = []
+
+    async def silent_once(call: Callable[[], Any]) -> Any:
+        attempts.append(call)
+        if len(attempts) == 1:
+            raise StoreUnavailableError("busy")
+        if len(attempts) == 3:
+            raise asyncio.CancelledError
+        return call()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(sample_usage(watching, silent_once, every=0))
+
+    assert [each.usage.bytes for each in admin.stores.history.since("acme", 0)] == [10]
+    assert "Samples of usage wait: busy" in caplog.text
