@@ -334,7 +334,7 @@ def test_an_earlier_version_is_put_in_force_again(desk: Desk) -> None:
     assert '-  "overwrite": true,' in done.stderr
     assert "That is what is in force." in again.stderr
     assert re.search(r"^3 .*ada +Not wanted +overwrite *$", told, re.MULTILINE), told
-    assert '+  "overwrite": true,' in desk.run("history", desk.tenant, "--diff").stderr
+    assert '+  "overwrite": true,' in desk.run("history", desk.tenant, "--diff").stdout
 
 
 def test_a_keys_secret_is_told_once_alone(desk: Desk) -> None:
@@ -363,8 +363,8 @@ def test_a_request_is_explained(desk: Desk) -> None:
     good = desk.run("evaluate", desk.tenant, "a.txt", "--size", "5", "--type", "text/plain")
     bad = desk.run("evaluate", desk.tenant, "a.png", "--size", "5", "--type", "image/png")
 
-    assert (good.returncode, f"granted as {desk.tenant}/a.txt" in good.stderr) == (0, True)
-    assert (bad.returncode, "refused:" in bad.stderr) == (1, True)
+    assert (good.returncode, f"granted as {desk.tenant}/a.txt" in good.stdout) == (0, True)
+    assert (bad.returncode, "refused:" in bad.stdout) == (1, True)
     assert re.search(r"^type +refused", bad.stdout, re.MULTILINE)
 
 

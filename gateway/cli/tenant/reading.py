@@ -53,8 +53,8 @@ def history(admin: Admin, options: argparse.Namespace, talk: Talk) -> int:
     before = [*(version["document"] for version in versions[1:]), None]
     if options.diff:
         for version, old in zip(versions, before, strict=True):
-            talk.say(f"version {version['version']}, {version['at']}, {version['by']}: {version['reason']}", "bold")
-            talk.diff(diff(old, version["document"]))
+            talk.result(f"version {version['version']}, {version['at']}, {version['by']}: {version['reason']}", "bold")
+            talk.diff(diff(old, version["document"]), result=True)
         return 0
     rows = (
         (version["version"], version["at"], version["by"].rpartition("#")[2], version["reason"], _what(version, old))
@@ -84,7 +84,7 @@ def usage(admin: Admin, options: argparse.Namespace, talk: Talk) -> int:
     rate = used["rate"]
     if rate is not None:
         left = "" if rate["left"] is None else f", {rate['left']} left now"
-        talk.say(f"rate: {rate['per_second']:g} a second, {rate['burst']} at once, per {rate['per']}{left}")
+        talk.result(f"rate: {rate['per_second']:g} a second, {rate['burst']} at once, per {rate['per']}{left}")
     return 0
 
 
@@ -100,7 +100,7 @@ def evaluate(admin: Admin, options: argparse.Namespace, talk: Talk) -> int:
         talk.json(said)
         return 0 if granted else 1
     told = f"granted as {said['grant']['key']}" if granted else f"refused: {said['problem']['detail']}"
-    talk.say(f"version {said['policy_version']}: {told}", "green" if granted else "red")
+    talk.result(f"version {said['policy_version']}: {told}", "green" if granted else "red")
     talk.table(("rule", "outcome"), ((each["rule"], each["outcome"]) for each in said["rules"]), empty="")
     return 0 if granted else 1
 

@@ -43,14 +43,18 @@ class Talk:
         else:
             self.say(empty)
 
+    def result(self, text: str, style: str = "") -> None:
+        """A line that is a result."""
+        self._out.print(Text(shown(text), style=style))
+
     def say(self, text: str, style: str = "") -> None:
-        """A line for a person."""
+        """A line beside the results."""
         self._err.print(Text(shown(text), style=style))
 
-    def diff(self, lines: Iterable[str]) -> None:
+    def diff(self, lines: Iterable[str], *, result: bool = False) -> None:
         """Lines of `diff -u`, but for the two that name the sides."""
         for line in list(lines)[2:]:
-            self._err.print(Text(shown(line), style=_STYLES.get(line[:1], "")))
+            (self._out if result else self._err).print(Text(shown(line), style=_STYLES.get(line[:1], "")))
 
     def differing(self, several: Sequence[Mapping[str, Any]]) -> None:
         """Decisions of the past that would be others."""
