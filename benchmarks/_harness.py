@@ -4,6 +4,7 @@ Everything listens on loopback, lives in a directory that is removed at the end,
 it. Figures about processes are Linux's (`/proc`).
 """
 
+import base64
 import json
 import os
 import shutil
@@ -17,10 +18,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gateway.settings.reading import PREFIX
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Credentials, Signer
 
@@ -72,6 +74,7 @@ class Demo:
     endpoint: Endpoint
     credentials: Credentials
     region: str
+    data: Path
 
     @property
     def s3_port(self) -> int:
@@ -135,9 +138,53 @@ def demo(place: Path) -> Iterator[Demo]:
             endpoint=Endpoint.at(settings["s3_endpoint"], settings["bucket"]),
             credentials=Credentials(settings["access_key"], settings["secret_key"]),
             region=settings["region"],
+            data=place / "data",
         )
     finally:
         _end(process, signal.SIGINT)
+
+
+@contextmanager
+def served(place: Path, running: Demo, *, workers: int = 1) -> Iterator[Demo]:
+    """`upload-gateway serve` over the demo's S3 and issuer, as it runs in production: defaults but for the places.
+
+    Its tenant `acme` has a quota and a rate, far above any load, so that both are held.
+    """
+    place.mkdir()
+    keys = json.loads((running.data / "s3-keys.json").read_text())
+    demo_file = json.loads((running.data / "demo.json").read_text())
+    (place / "tenants").mkdir()
+    rules = {"quota": {"bytes": 1 << 50, "objects": 1 << 40}, "rate": {"per_second": 100_000, "burst": 100_000}}
+    tenant = {"version": 1, "tenant": "acme", "types": {"*/*": []}, "overwrite": True, **rules}
+    (place / "tenants" / "acme.json").write_text(json.dumps(tenant))
+    issuer = {name: demo_file[name] for name in ("issuer", "jwks_uri", "tenant_claim")}
+    operators = {name: demo_file["admin"][name] for name in ("issuer",)} | {"jwks_uri": demo_file["jwks_uri"]}
+    port = free_port()
+    said = {
+        "LISTEN__PORT": str(port),
+        "WORKERS": str(workers),
+        "S3__ENDPOINT": running.endpoint.origin,
+        "S3__BUCKET": running.endpoint.bucket,
+        "S3__REGION": running.region,
+        "S3__SIGNER": json.dumps(keys["signer"]),
+        "S3__COMPLETER": json.dumps(keys["completer"]),
+        "STORE__KIND": "sqlite",
+        "STORE__PATH": str(place / "gateway.sqlite"),
+        "ISSUERS": json.dumps([{**issuer, "audience": [demo_file["audience"]]}]),
+        "OPERATORS": json.dumps([{**operators, "audience": [demo_file["admin"]["audience"]]}]),
+        "TENANTS__FOLDER": str(place / "tenants"),
+        "TENANTS__ALLOW_PRIVATE_ISSUERS": "true",
+        "SEALING__KEYS": base64.b64encode(bytes(32)).decode(),
+    }
+    program, log = str(Path(sys.executable).with_name("upload-gateway")), place / "serve.log"
+    with log.open("wb") as output:
+        environment = {**os.environ, **{PREFIX + name: value for name, value in said.items()}}
+        process = subprocess.Popen([program, "serve"], env=environment, stdout=output, stderr=output)
+    try:
+        _await_ready(process, port, log)
+        yield replace(running, pid=process.pid, port=port)
+    finally:
+        _end(process, signal.SIGTERM)
 
 
 def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -148,7 +195,7 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None
                 return
         except (OSError, urllib.error.URLError):
             time.sleep(0.1)
-    raise RuntimeError(f"the demo did not start: {log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the gateway did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 @contextmanager

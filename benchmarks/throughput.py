@@ -1,11 +1,12 @@
 """PUTs through the gateway beside the same PUTs to S3 itself and through nginx, in one run on one machine.
 
-    .venv/bin/python benchmarks/throughput.py [--rounds 5] [--seconds 3] [--lanes 16] [--place DIR]
+    .venv/bin/python benchmarks/throughput.py [--rounds 5] [--seconds 3] [--lanes 16] [--workers 1] [--place DIR]
 
-It starts the demo (one process, and the embedded S3 it starts) and nginx as a bare reverse proxy before the same S3
-(one worker, `proxy_request_buffering off`, kept connections). In every round each way has its turn: first 16 KiB PUTs
-over `--lanes` kept connections for `--seconds`, later one PUT of 256 MiB. Told are medians over the rounds, and ratios
-that are medians of the rounds' own ratios, so that what else the machine does meets both sides of each.
+It starts the demo for its S3 and its issuer, `upload-gateway serve` before that S3 as it runs in production (its
+defaults, one worker or `--workers`; a verified token, the policy, a quota, a rate and the audit), and nginx as a bare
+reverse proxy (one worker, `proxy_request_buffering off`, kept connections). In every round each way has its turn:
+first 16 KiB PUTs over `--lanes` kept connections for `--seconds`, later one PUT of 256 MiB. Told are medians over the
+rounds, and ratios that are medians of the rounds' own ratios, so that what else the machine does meets both sides.
 
 Client, server and S3 share the machine's cores, so requests a second tell what is left of the machine by all of them
 together; `CPU` is what a process used for one request (or one GiB), and does not depend on who else was there.
@@ -21,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._harness import MEBIBYTE, Demo, cpu_seconds, demo, idle_seconds, machine, nginx, scratch
+from benchmarks._harness import MEBIBYTE, Demo, cpu_seconds, demo, idle_seconds, machine, nginx, scratch, served
 from benchmarks._load import Burst, burst, ceiling, put_large
 
 SMALL = 16_384
@@ -57,7 +58,7 @@ class Turn:
     p99: float = 0.0
 
 
-def ways(running: Demo, proxy: tuple[int, int] | None) -> dict[str, Way]:
+def ways(running: Demo, gateway: Demo, proxy: tuple[int, int] | None) -> dict[str, Way]:
     """All ways that are there, in the order of the table."""
 
     def direct(name: str, size: int) -> bytes:
@@ -65,9 +66,9 @@ def ways(running: Demo, proxy: tuple[int, int] | None) -> dict[str, Way]:
 
     def through(base: str) -> Way:
         return Way(
-            port=running.port,
-            head=lambda name, size: running.gateway_head(base, name, size, "image/png"),
-            pid=running.pid,
+            port=gateway.port,
+            head=lambda name, size: gateway.gateway_head(base, name, size, "image/png"),
+            pid=gateway.pid,
         )
 
     found = {"S3 directly": Way(port=running.s3_port, head=direct, pid=None)}
@@ -230,6 +231,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of small PUTs, a way and round")
     parser.add_argument("--lanes", type=int, default=16, help="connections at once")
+    parser.add_argument("--workers", type=int, default=1, help="of the gateway")
     parser.add_argument("--place", type=Path, help="where everything is kept until the end (default: the system's own)")
     parser.add_argument("--skip-large", action="store_true")
     options = parser.parse_args()
@@ -240,7 +242,8 @@ def main() -> None:
         proxy = stack.enter_context(nginx(place / "nginx", running.s3_port))
         if proxy is None:
             print("nginx is not installed (Debian: apt-get install nginx-light), so its row is left out.")
-        found, s3 = ways(running, proxy), running.s3_pid
+        gateway = stack.enter_context(served(place / "serve", running, workers=options.workers))
+        found, s3 = ways(running, gateway, proxy), running.s3_pid
         measure_small(found, s3, options)
         if not options.skip_large:
             measure_large(found, s3, options)

@@ -1,8 +1,8 @@
 """The composition root: collaborators in, the gateway's one ASGI application out. Nothing else wires anything."""
 
+import os
 import secrets
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -88,9 +88,18 @@ def request_id(scope: Scope) -> str:
     return given or secrets.token_hex(16)
 
 
-def minting(clock: Callable[[], float]) -> Callable[[], Minted]:
-    """Stamps with this clock's time and a random UUID (RFC 9562 version 4)."""
-    return lambda: Minted(at=clock(), uuid=str(uuid.uuid4()))
+def minting(clock: Callable[[], float], randomness: Callable[[int], bytes] = os.urandom) -> Callable[[], Minted]:
+    """Stamps with this clock's time and a random UUID."""
+    return lambda: Minted(at=clock(), uuid=uuid4_of(randomness(16)))
+
+
+def uuid4_of(randomness: bytes) -> str:
+    """16 random bytes as the text of a UUID of version 4 (RFC 9562 section 5.4).
+
+    `uuid.uuid4` makes a number and an object of them first, which was 7 % of an upload's time.
+    """
+    text = randomness.hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
 
 def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
