@@ -136,6 +136,14 @@ def test_broken_json_is_shown_at_its_place(owning: Owning) -> None:
     selected = ada.page.evaluate("(({ value, selectionStart: at }) => value.slice(at, at + 3))(document.activeElement)")
     ada.json.fill(good.replace('"overwrite": true,', '"overwrite": true,\n  "overwrite": false,'))
     expect(ada.page.locator("#json-faults")).to_contain_text('"overwrite" is there twice')
+    ada.json.fill("[" * 50_000)
+    expect(ada.page.locator("#json-faults")).to_contain_text("this is nested deeper than 32 levels")
+    ada.json.fill(
+        '{"types": 5, "issuers": [1], "rate": "x", "size": 5, "scopes": [1], "backends": {}, "clients": null}'
+    )
+    expect(ada.page.locator(".unfit")).to_have_count(3)
+    ada.label("Largest size").fill("1")
+    expect(ada.json).to_have_value(re.compile(r'"size": \{\s+"max": 1\s+\}'))
     ada.json.fill(good)
     expect(ada.label("Largest size")).to_be_enabled()
     expect(ada.page.locator("#json-faults button")).to_have_count(0)

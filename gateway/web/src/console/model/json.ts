@@ -26,10 +26,26 @@ export interface Reading {
 }
 
 export function read(text: string): Reading {
+  const deep = tooDeep(text);
+  if (deep !== null) return { text, root: undefined, mistakes: [{ detail: `this is nested deeper than ${DEEPEST} levels`, offset: deep, length: 1 }], repeats: [] };
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
   const mistakes = errors.map((error) => ({ detail: sentence(error), offset: error.offset, length: error.length }));
   return { text, root, mistakes, repeats: root ? repeated(root) : [] };
+}
+
+/** Levels; the gateway takes no more either, and what walks the tree goes down as many calls. */
+const DEEPEST = 32;
+
+/** Where the text begins a level too many, null where it does not. */
+function tooDeep(text: string): number | null {
+  let depth = 0;
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\\n]|\\.)*"|[[{}\]]/g)) {
+    if (token === "[" || token === "{") depth += 1;
+    else if (token === "]" || token === "}") depth -= 1;
+    if (depth > DEEPEST) return index;
+  }
+  return null;
 }
 
 export function nodeAt(reading: Reading, path: Path): Node | undefined {
