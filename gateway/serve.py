@@ -18,7 +18,7 @@ from gateway.identity.authenticate import AuthenticatorSettings
 from gateway.local.edge import edge_here
 from gateway.local.proxy import proxy_here
 from gateway.server.carriages import Limits
-from gateway.server.deployment import Deployment
+from gateway.server.deployment import Deployment, EdgeDocuments
 from gateway.server.listening import close_all, on_path, on_port
 from gateway.server.logs import write_logs
 from gateway.server.notify import tell
@@ -36,6 +36,7 @@ from gateway.storage.sts import StsRole
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.errors import StoreError
 from gateway.tenants.folder import TenantFolder, TenantFolderError
+from gateway.tenants.published.signing import SigningPair
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[]
         operator_issuers=[issuer.rule() for issuer in settings.operators],
         tokens=AuthenticatorSettings(max_lifetime=settings.tokens.max_lifetime, leeway=settings.tokens.leeway),
         edge=edge_here,
+        documents=documents(settings, renewals),
         proxy=proxy_here if settings.limits is Limits.AWS else None,
         integrity=settings.s3.checked,
         folder=_folder(settings),
@@ -150,6 +152,23 @@ def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[]
         public_url=settings.public_url,
         sweeps=sweeps,
         draining=draining or Draining(),
+    )
+
+
+def documents(settings: Settings, renewals: dict[Signer, Provider]) -> EdgeDocuments | None:
+    """Where the edge's documents go and who signs them; None where there is no edge function."""
+    edge = settings.edge
+    if edge is None:
+        return None
+    return EdgeDocuments(
+        endpoint=edge.place(),
+        writer=signer(edge.publisher, edge.region, renewals),
+        pair=SigningPair.from_bytes(edge.key_id, edge.seed()),
+        believed={},
+        prefix=edge.prefix,
+        lifetime=edge.lifetime,
+        look_every=edge.look_every,
+        parts=edge.parts,
     )
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from gateway.cli import audit, demo, doctor, put, reconcile, serve, tenant, token
+from gateway.cli import audit, demo, doctor, edge, put, reconcile, serve, tenant, token
 from gateway.cli.errors import CommandError
 
 
@@ -17,7 +17,7 @@ class Command(Protocol):
         ...
 
 
-COMMANDS: Final[Sequence[Command]] = (audit, demo, doctor, put, reconcile, serve, tenant, token)
+COMMANDS: Final[Sequence[Command]] = (audit, demo, doctor, edge, put, reconcile, serve, tenant, token)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ from gateway.policy.model import Backend
 from gateway.server.carriages import Limits, carriages, edge_headers
 from gateway.server.composition import BASES, request_id
 from gateway.server.deployment import EdgeDocuments, MakeBackend, Site
+from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Credentials
 
 
@@ -48,8 +49,9 @@ def published_edge(documents: EdgeDocuments, reader: Credentials) -> MakeBackend
 
 
 def edge_settings(documents: EdgeDocuments, *, region: str, limits: Limits, cors: Cors) -> dict[str, Any]:
-    """What the function's package is told (`edge_auth.settings`) about documents in an S3 that is not AWS's."""
+    """What the function's package is told (`edge_auth.settings`) about these documents."""
     carriage = carriages(limits)[Backend.EDGE]
+    on_aws = Endpoint.aws(documents.endpoint.bucket, region)
     keys = {**documents.believed, documents.pair.key_id: documents.pair.public}
     return {
         "public_keys": {name: base64.urlsafe_b64encode(key).decode().rstrip("=") for name, key in keys.items()},
@@ -57,7 +59,9 @@ def edge_settings(documents: EdgeDocuments, *, region: str, limits: Limits, cors
             "buckets": {region: documents.endpoint.bucket},
             "region": region,
             "prefix": documents.prefix,
-            "endpoint": f"{documents.endpoint.scheme}://{documents.endpoint.authority}",
+            "endpoint": None
+            if documents.endpoint == on_aws
+            else f"{documents.endpoint.scheme}://{documents.endpoint.authority}",
         },
         "base": BASES[Backend.EDGE],
         "origins": sorted(cors.origins),

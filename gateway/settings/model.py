@@ -47,7 +47,7 @@ def _proxy(text: str) -> None:
 
 
 def _sealing_key(secret: SecretStr) -> SecretStr:
-    said = f"a sealing key is {SEALING_KEY_BYTES} random bytes in base64 (head -c 32 /dev/urandom | base64)"
+    said = f"this is {SEALING_KEY_BYTES} random bytes in base64 (head -c 32 /dev/urandom | base64)"
     try:
         key = base64.b64decode(secret.get_secret_value(), validate=True)
     except (binascii.Error, ValueError):
@@ -238,6 +238,41 @@ class CorsOrigins(Table):
     )
 
 
+class Edge(Table):
+    """Documents for the edge function: what it knows of tenants, signed, in a bucket of their own."""
+
+    bucket: Name = Field(description="The documents' bucket; never the one that uploads go to.")
+    region: Name = Field(description="Its Region. Replicate the bucket to have documents near functions elsewhere.")
+    endpoint: Url | None = Field(default=None, description="An S3 service that is not AWS's.")
+    prefix: str = Field(default="", max_length=255, description="Before every document's name: `documents/`.")
+    publisher: S3Identity = Field(description="May get, put and list in that bucket, and nothing else.")
+    key_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")] = Field(
+        description="The signing key's name. A new key needs a new one."
+    )
+    signing_key: Annotated[SecretStr, AfterValidator(_sealing_key)] = Field(
+        description="32 random bytes in base64: the seed of the Ed25519 key that signs."
+    )
+    lifetime: Annotated[float, Field(ge=60, le=604_800)] = Field(
+        default=3600.0, description="Seconds that a document is good for; it is replaced when half of them are over."
+    )
+    look_every: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=60.0, description="Seconds between two looks for changes that were made by another process."
+    )
+    parts: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=16, description="Parts of the index; one for every few thousand tenants is enough."
+    )
+
+    def place(self) -> Endpoint:
+        """The documents' bucket."""
+        if self.endpoint is None:
+            return Endpoint.aws(self.bucket, self.region)
+        return Endpoint.at(self.endpoint, self.bucket)
+
+    def seed(self) -> bytes:
+        """The signing key's 32 bytes."""
+        return base64.b64decode(self.signing_key.get_secret_value())
+
+
 class Drain(Table):
     """How a worker ends when it is told to."""
 
@@ -295,6 +330,7 @@ class Settings(Table):
     tokens: Tokens = Field(default_factory=Tokens)
     sealing: Sealing
     cors: CorsOrigins = Field(default_factory=CorsOrigins)
+    edge: Edge | None = None
     http: Http = Field(default_factory=Http)
     audit: Audit = Field(default_factory=Audit)
     drain: Drain = Field(default_factory=Drain)
