@@ -35,6 +35,8 @@ TENANTS: Mapping[str, Mapping[str, Any]] = {
     "own-keys": {"overwrite": True, "clients": ["sts"], "key": "{tenant}/{subject}/{name}"},
     "idle": {"status": "suspended"},
     "slow": {"overwrite": True, "rate": {"per_second": 0.001, "burst": 2}},
+    "pair-a": {"overwrite": True, "owner": "subject", "clients": ["uppy", "uppy-sign"]},
+    "pair-b": {"overwrite": True, "owner": "subject", "clients": ["uppy", "uppy-sign"]},
     "sized": {"overwrite": True, "clients": []},
     "narrow": {"overwrite": True, "size": {"min": 10, "max": 11_000_000}, "types": {"text/plain": [".txt"]}},
     "plain": {"overwrite": True, "metadata": {"keys": ["caption"]}},
