@@ -117,10 +117,9 @@ class Upload:
     @classmethod
     def _unpacked(cls, value: bytes) -> Self | None:
         version, *texts = value.decode().split("\n")
-        names = [field.name for field in fields(cls)]
-        if version != _VERSION or len(texts) != len(names):
+        if version != _VERSION or len(texts) != len(_FIELDS):
             return None  # sealed by another version of this program
-        said = dict(zip(names, texts, strict=True))
+        said = dict(zip(_FIELDS, texts, strict=True))
         return cls(
             id=said["id"],
             strategy=Strategy(said["strategy"]),
@@ -141,9 +140,12 @@ class Upload:
         )
 
 
+_FIELDS: Final = tuple(field.name for field in fields(Upload))
+
+
 def packed(upload: Upload) -> bytes:
     """The fields, a line each; the name as where it stands in the key, of which it is a part."""
-    values = {field.name: getattr(upload, field.name) for field in fields(upload)}
+    values = {name: getattr(upload, name) for name in _FIELDS}
     values["name"] = _packed_name(upload.name, upload.key)
     values["create_only"] = int(upload.create_only)
     return "\n".join((_VERSION, *map(str, values.values()))).encode()

@@ -28,7 +28,7 @@ async def examine(subject: Subject, *, fix: bool, clock: Callable[[], float] = t
         found += about_tenants
         found += await tenancy.issuers(subject, own)
         if subject.listens is not None:
-            found.append(await machine.listening(*subject.listens, upstream))
+            found.append(await machine.listening(*subject.listens, upstream, secure=subject.tls is not None))
     return found
 
 

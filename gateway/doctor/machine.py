@@ -54,9 +54,11 @@ def tls(files: TlsFiles, now: float) -> Finding:
     return ok(check, f"The certificate is good for {days} more days, and the key is its own.")
 
 
-async def listening(host: str, port: int, upstream: Upstream) -> Finding:
-    """Whether the gateway answers on its port, or could listen there."""
+async def listening(host: str, port: int, upstream: Upstream, *, secure: bool = False) -> Finding:
+    """Whether the gateway answers on its port, or could listen there; behind TLS nobody is asked."""
     check, address = "port", f"{host}:{port}"
+    if secure and not _is_free(host, port):
+        return ok(check, f"Something listens at {address}; behind TLS it was not asked what.")
     try:
         answer = await upstream.ask("GET", f"http://{address}/readyz", (), most=65_536)
     except UpstreamError:

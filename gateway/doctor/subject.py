@@ -1,11 +1,13 @@
 """What is examined: a gateway's parts, none of which need work."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from gateway.cors import NO_PAGES, Cors
 from gateway.policy.model import IssuerRule
+from gateway.server.deployment import Deployment
 from gateway.server.opened import OpenStoresFor
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
@@ -50,4 +52,33 @@ class Subject:
     private_files: Sequence[PrivateFile] = ()
     tls: TlsFiles | None = None
     listens: tuple[str, int] | None = None
-    settings: Sequence[tuple[str, str]] = field(default=())
+    settings: Sequence[tuple[str, str]] = ()
+
+    @classmethod
+    def of(
+        cls,
+        deployment: Deployment,
+        *,
+        operator: Signer | None,
+        private_files: Sequence[PrivateFile],
+        listens: tuple[str, int] | None,
+        tls: TlsFiles | None = None,
+        settings: Sequence[tuple[str, str]] = (),
+    ) -> Self:
+        """A deployment as it is examined, with what is known of it beside what is deployed."""
+        return cls(
+            endpoint=deployment.endpoint,
+            signer=deployment.signer,
+            completer=deployment.completer,
+            operator=operator,
+            stores=deployment.stores,
+            tenant_issuers=deployment.tenant_issuers,
+            operator_issuers=deployment.operator_issuers,
+            folder=deployment.folder,
+            allow_private_issuers=deployment.allow_private_issuers,
+            cors=deployment.cors,
+            private_files=private_files,
+            tls=tls,
+            listens=listens,
+            settings=settings,
+        )

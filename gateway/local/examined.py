@@ -55,17 +55,9 @@ def _place(data: Path) -> tuple[wiring.Place, tuple[str, int]]:
 
 def _subject(deployment: Deployment, place: wiring.Place, listens: tuple[str, int]) -> Subject:
     data = place.data
-    return Subject(
-        endpoint=deployment.endpoint,
-        signer=deployment.signer,
-        completer=deployment.completer,
+    return Subject.of(
+        deployment,
         operator=Signer(place.identities.operator, place.region),
-        stores=deployment.stores,
-        tenant_issuers=deployment.tenant_issuers,
-        operator_issuers=deployment.operator_issuers,
-        folder=deployment.folder,
-        allow_private_issuers=deployment.allow_private_issuers,
-        cors=deployment.cors,
         private_files=(
             PrivateFile(path=data / "sealing.key", what="The key that seals upload ids", size=KEY_BYTES),
             PrivateFile(path=data / "s3-keys.json", what="The credentials of the three identities"),

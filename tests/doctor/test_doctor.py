@@ -1,6 +1,7 @@
 """`upload-gateway doctor` on a real demo: what is well, what is broken on purpose, and what is mended."""
 
 import asyncio
+import base64
 import json
 import re
 import signal
@@ -262,6 +263,75 @@ def test_where_there_is_no_demo_there_is_a_sentence(tmp_path: Path) -> None:
     assert status == 2
     assert said.startswith("upload-gateway: There is no demo in")
     assert list(tmp_path.iterdir()) == []
+
+
+def settings_of(data: Path, place: Path, **changes: str) -> Path:
+    """Settings of `serve` on the demo's S3 and issuer, in a private file."""
+    demo = json.loads((data / "demo.json").read_text())
+    keys = json.loads((data / "s3-keys.json").read_text())
+    identities = "".join(
+        f"[s3.{who}]\naccess_key = {json.dumps(pair['access_key'])}\nsecret_key = {json.dumps(pair['secret_key'])}\n"
+        for who, pair in keys.items()
+        if who in {"signer", "completer", "operator"}
+    )
+    said = {
+        "bucket": demo["bucket"],
+        "origins": json.dumps(json.loads((data / "origins.json").read_text())["origins"]),
+        "key": base64.b64encode(bytes(range(32))).decode(),
+        **changes,
+    }
+    config = place / "gateway.toml"
+    config.write_text(
+        f"""
+[listen]
+port = 1
+[s3]
+bucket = "{said["bucket"]}"
+region = "{demo["region"]}"
+endpoint = "{demo["s3_endpoint"]}"
+{identities}
+[store]
+kind = "sqlite"
+path = "{place / "gateway.sqlite"}"
+[tenants]
+allow_private_issuers = true
+[sealing]
+keys = ["{said["key"]}"]
+[cors]
+origins = {said["origins"]}
+[[issuers]]
+issuer = "{demo["issuer"]}"
+jwks_uri = "{demo["jwks_uri"]}"
+audience = ["{demo["audience"]}"]
+tenant_claim = "{demo["tenant_claim"]}"
+"""
+    )
+    config.chmod(0o600)
+    return config
+
+
+def test_settings_are_examined_as_a_demo_is(data: Path, tmp_path: Path) -> None:
+    """What was set is read back without its secrets; a file that others may read is a failure."""
+    config = settings_of(data, tmp_path)
+    status, said = doctor("--config", config, "--json")
+    told = {found["check"]: found for found in json.loads(said)["findings"]}
+
+    assert {check for check, found in told.items() if found["status"] != "ok"} <= {"port"}, said
+    assert told["setting-s3.bucket"]["says"] == "demo-objects"
+    assert told["rights-operator"]["status"] == "ok"
+    assert not any(pair["secret_key"] in said for pair in json.loads((data / "s3-keys.json").read_text()).values())
+    config.chmod(0o644)
+    status, said = doctor("--config", config)
+    assert status == 2
+    assert "file-gateway.toml" in said
+
+
+def test_settings_that_are_wrong_are_said(data: Path, tmp_path: Path) -> None:
+    """By their place, and nothing is examined."""
+    status, said = doctor("--config", settings_of(data, tmp_path, key="short"))
+
+    assert status == 2
+    assert "sealing.keys" in said
 
 
 # What needs no demo.

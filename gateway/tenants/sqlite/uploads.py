@@ -1,6 +1,7 @@
 """Unfinished uploads in SQLite."""
 
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import Final
 
 from gateway.tenants.errors import CursorError
@@ -11,6 +12,7 @@ from gateway.tenants.uploads import UnfinishedUpload
 _NAMES: Final = tuple(field.name for field in fields(UnfinishedUpload))
 _COLUMNS: Final = ", ".join(_NAMES)
 _RECORD: Final = f"INSERT OR REPLACE INTO uploads ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608
+_values = attrgetter(*_NAMES)
 
 
 class SqliteUploads:
@@ -22,7 +24,7 @@ class SqliteUploads:
     def record(self, upload: UnfinishedUpload) -> None:
         """Keep an upload, or its new state."""
         with self._database.writing() as connection:
-            connection.execute(_RECORD, astuple(upload))
+            connection.execute(_RECORD, _values(upload))
 
     def get(self, tenant: str, owner: str, upload_id: str) -> UnfinishedUpload | None:
         """The upload, if it is kept."""
