@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.bounded import BoundedSocket
 from gateway.identity.errors import FetchError, NonRetryableFetchError
+from gateway.policy.addresses import metadata_address, public_address
 
 MAX_BYTES: Final = 1_048_576
 """Of a body. Large providers' key sets are under 20 KB."""
@@ -149,18 +150,19 @@ def check_uri(uri: str, *, allow_private: bool) -> SplitResult:
 def address_allowed(address: str, *, allow_private: bool) -> bool:
     """Whether a connection may go to this IP address (a scope id is ignored).
 
-    IPv6 forms that carry an IPv4 address are judged by that one.
+    IPv6 forms that carry an IPv4 address are judged by that one. A cloud's metadata is never admitted.
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         teredo = parsed.teredo
         carried = parsed.ipv4_mapped or parsed.sixtofour or (teredo[1] if teredo else None) or _nat64(parsed)
         parsed = parsed if carried is None else carried
+    if not allow_private:
+        return public_address(parsed)
     if parsed.is_loopback:
-        return allow_private
-    if parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified or parsed.is_reserved:
-        return False
-    return parsed.is_global or allow_private
+        return True
+    never = metadata_address(parsed) or parsed.is_multicast or parsed.is_unspecified or parsed.is_reserved
+    return not never
 
 
 def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

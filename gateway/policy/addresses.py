@@ -17,6 +17,21 @@ _PRIVATE_SUFFIXES: Final = ("localhost", "local", "internal", "home.arpa", "lan"
 _NOT_UNICAST_V6: Final = tuple(  # IANA IPv6 Special-Purpose Address Registry, the part of it within 2000::/3
     ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
+_NOT_PUBLIC_V4: Final = tuple(  # IANA IPv4 Special-Purpose Address Registry, where older Pythons know less of it
+    ipaddress.IPv4Network(network) for network in ("192.0.0.0/24", "192.88.99.0/24")
+)
+_METADATA: Final = tuple(  # where clouds hand credentials to whoever asks, beside the link-local addresses
+    ipaddress.ip_network(network)
+    for network in ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::/32", "fd20:ce::254")
+)
+
+
+def metadata_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether a cloud answers here to its machines: nobody's issuer, not even on a private network.
+
+    Alibaba Cloud, Azure, Oracle Cloud, AWS (IPv6), Google Cloud (IPv6); the others are link-local.
+    """
+    return address.is_link_local or any(address in network for network in _METADATA)
 
 
 def public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -24,8 +39,11 @@ def public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bo
 
     An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is not: what it reaches is not what it says.
     """
+    if metadata_address(address):
+        return False
     if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global and not address.is_multicast and not address.is_reserved
+        special = address.is_multicast or address.is_reserved or any(address in network for network in _NOT_PUBLIC_V4)
+        return address.is_global and not special
     unicast = int(address) >> 125 == 1  # 2000::/3, the only block of global unicast addresses
     return unicast and not any(address in network for network in _NOT_UNICAST_V6)
 

@@ -205,6 +205,15 @@ def test_only_plain_https_addresses_are_fetched(uri: str) -> None:
         ("224.0.0.1", False, False),
         ("255.255.255.255", False, False),
         ("240.0.0.1", False, False),
+        ("fec0::1", False, True),
+        ("3fff::1", False, True),
+        ("192.0.0.8", False, True),
+        ("192.0.0.192", False, False),
+        ("168.63.129.16", False, False),
+        ("100.100.100.200", False, False),
+        ("fd00:ec2::254", False, False),
+        ("fd20:ce::254", False, False),
+        ("64:ff9b:1::a9fe:a9fe", False, False),
     ],
 )
 def test_which_addresses_may_be_connected_to(address: str, public: bool, private: bool) -> None:
