@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from gateway.storage.small import ObjectError, SmallObject
 from gateway.tenants.errors import StoreUnavailableError
-from gateway.tenants.published.signing import Document, DocumentError, Ring, check_time, unseal
+from gateway.tenants.published.signing import MAX_SKEW, Document, DocumentError, Ring, check_time, unseal
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -76,13 +76,18 @@ class Elapsed:
 
 @dataclass(slots=True)
 class _Kept:
-    """What was read (None: there is no such object), and until when it may be used."""
+    """What was read (None: there is no such object), and when it may be used."""
 
     value: Any
     size: int
+    not_before: float
     not_after: float
     fresh_until: float
     stale_until: float
+
+    def is_good(self, now: float) -> bool:
+        """Whether its own time allows it: neither over nor, by a clock that was set back, to come."""
+        return self.not_before <= now < self.not_after
 
 
 @dataclass(slots=True)
@@ -125,12 +130,12 @@ class Documents:
     def get(self, name: str, read: Callable[[Document], Value], *, until: float) -> Value | None:
         """What `read` makes of the document, None where there is none; raises `StoreUnavailableError`."""
         kept = self._kept.get(name)
-        if kept is not None and self._elapsed() < kept.fresh_until and self._clock() < kept.not_after:
+        if kept is not None and self._elapsed() < kept.fresh_until and kept.is_good(self._clock()):
             value: Value | None = kept.value
             return value
         self._refresh(name, read, until)
         kept = self._kept.get(name)
-        if kept is None or self._elapsed() >= kept.stale_until or self._clock() >= kept.not_after:
+        if kept is None or self._elapsed() >= kept.stale_until or not kept.is_good(self._clock()):
             raise StoreUnavailableError("the document can't be had now", retry_after=self._times.pause)
         answer: Value | None = kept.value
         return answer
@@ -186,8 +191,14 @@ class Documents:
 
     def _keep(self, name: str, began: float, document: Document | None, value: Any, size: int) -> None:
         fresh_until = began + self._times.lifetime
-        not_after = float("inf") if document is None else document.not_after
-        kept = _Kept(value, size, not_after, fresh_until, fresh_until + self._times.stale_limit)
+        kept = _Kept(
+            value=value,
+            size=size,
+            not_before=float("-inf") if document is None else document.issued_at - MAX_SKEW,
+            not_after=float("inf") if document is None else document.not_after,
+            fresh_until=fresh_until,
+            stale_until=fresh_until + self._times.stale_limit,
+        )
         with self._lock:
             self._drop(name)
             self._kept[name] = kept

@@ -227,16 +227,18 @@ def test_nothing_is_believed_after_its_end(edge: Edge) -> None:
     assert edge.ask()[0] == 503
 
 
+@pytest.mark.parametrize("warm", [False, True])
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_clock_that_is_wrong_by_an_hour_lets_nobody_in(hours: int, edge: Edge) -> None:
+def test_a_clock_that_is_wrong_by_an_hour_lets_nobody_in(hours: int, edge: Edge, *, warm: bool) -> None:
     """Behind: documents come from the future, else expired tokens would be good. Ahead: documents are over."""
     token = edge.token(exp=START + 3600)
+    assert not warm or edge.ask() == GRANTED
     edge.wall += hours * 3600 + hours
 
     assert edge.ask(token)[0] == 503
 
 
-@pytest.mark.parametrize("jump", [-3600.0, -30.0])
+@pytest.mark.parametrize("jump", [-200.0, -30.0])
 def test_a_clock_that_is_set_back_makes_nothing_younger(jump: float, edge: Edge) -> None:
     """What was kept is asked for again in time: the other clock goes on."""
     edge.ask()
