@@ -44,8 +44,8 @@ def serving(command: Sequence[str], environment: Mapping[str, str], log: Path) -
 
 
 @contextmanager
-def node(program: str, demo: Demo, place: Path) -> Iterator[Other | None]:
-    """A program of `others` in Node, on the demo's bucket; None where Node or its packages are missing."""
+def node(program: str, demo: Demo, place: Path, **more: str) -> Iterator[Other | None]:
+    """A program of `others` in Node, on the demo's bucket, with `more` in its environment; None where it can't run."""
     found = shutil.which("node")
     if found is None or not (HERE / "node_modules").is_dir():
         yield None
@@ -58,6 +58,8 @@ def node(program: str, demo: Demo, place: Path) -> Iterator[Other | None]:
         "S3_ENDPOINT": demo.endpoint.origin,
         "PLACE": str(place),
         "NODE_ENV": "production",
+        "TMPDIR": str(place),
+        **more,
     }
     with serving([found, str(HERE / program)], environment, place / f"{program}.log") as other:
         yield other
