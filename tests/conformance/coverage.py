@@ -83,6 +83,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "S09": (
         "conformance/test_plans.py::test_s09_m08_s3_holds_the_client_to_the_plan",
+        "presigner/test_bounds_at_s3.py::test_a_broken_bound_is_refused",
         "unit/test_grant.py::test_s3_sees_exactly_what_was_granted",
     ),
     "S11": ("conformance/test_plans.py::test_s11_m07_a_create_only_plan_is_good_once",),
@@ -90,6 +91,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "unit/test_sealing.py::test_no_bit_of_a_sealed_value_can_be_changed",
         "presigner/test_multipart_plans.py::test_strangers_find_no_upload",
         "presigner/test_uppy_paths.py::test_both_key_and_upload_must_be_the_callers_own",
+        "presigner/test_all_pairs.py::test_nobody_goes_on_with_what_is_anothers",
     ),
     "S15": ("conformance/test_plans.py::test_s15_every_algorithm_is_signed_and_verified",),
     "S19": (
@@ -229,6 +231,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "supabase/storage 1390/1391 (Sep 2026); s3-orchestrator 735; chimera 1200; s3s 51": (
         "presigner/test_multipart_plans.py::test_strangers_find_no_upload",
+        "presigner/test_uppy_sign.py::test_s3s_id_counts_only_beside_its_own_sealed_key",
     ),
     "MinIO 7806, 3057; RustFS 984": ("presigner/test_single_plans.py::test_s3_holds_a_form_to_the_plan",),
     "API Gateway authorizer cache": (
@@ -274,7 +277,7 @@ NOT_YET: Final[Mapping[str, str]] = {
     ),
     "Mangum 0.22.0 (own test)": f"Events of Lambda: {_PACKAGES}.",
     "supabase/storage 883, 1039": f"Every case goes to every backend (S05); multipart: {_PLANS}.",
-    "uppy companion 6480, 2811": "The gateway fetches no URL that a client names; Uppy's own paths come later.",
+    "uppy companion 6480, 2811": "The gateway fetches no URL that a client names, on Uppy's own paths either.",
     "API Gateway path/query": f"Events of API Gateway: {_PACKAGES}; names that it would change are refused (S05).",
     "CloudFront OAC no-override": f"S20: {_PACKAGES}.",
     "Bucket squatting": f"S16: {_PACKAGES}.",
