@@ -33,7 +33,7 @@ def calls() -> list[str]:
         completer=signer,
     )
     routes = [route for router in api_routes(parts) for route in router.routes if isinstance(route, APIRoute)]
-    return sorted(f"{method} {_written(route.path)}" for route in routes for method in route.methods)
+    return sorted(f"{method} {_written(route.path)}" for route in routes for method in route.methods or ())
 
 
 def _written(path: str) -> str:
