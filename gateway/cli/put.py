@@ -1,6 +1,7 @@
 """`upload-gateway put FILE… URL`: files to S3 through a gateway, resumed by running the same command again."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from gateway.cli.errors import CommandError
 if TYPE_CHECKING:
     from gateway.client.progress import Bars, Lines
     from gateway.client.session import Outcome, Settings
+    from gateway.client.source import Stream
     from gateway.client.walk import Item
 
 STORED: Final = 0
@@ -127,13 +129,19 @@ def _run(options: argparse.Namespace) -> int:
     files = found(options.files, place, name=options.name)
     source = token_source(file=options.token_file, command=options.token_command, environment=os.environ)
     settings = _settings(options, place.gateway)
-    with _reporter(options, files.items) as reporter:
+    with _reporter(options, files.items) as reporter, _stdin() as stdin:
         for each in files.skipped:
             reporter.told(f"Left out: {each}")
-        outcomes = asyncio.run(
-            _until_terminated(session.run(files.items, settings, source, reporter, sys.stdin.buffer))
-        )
+        outcomes = asyncio.run(_until_terminated(session.run(files.items, settings, source, reporter, stdin)))
     return _status(outcomes)
+
+
+def _stdin() -> "AbstractContextManager[Stream]":
+    """Standard input without a buffer; an empty one where a program was started without it."""
+    try:
+        return open(0, "rb", buffering=0, closefd=False)
+    except OSError:
+        return io.BytesIO()
 
 
 async def _until_terminated(

@@ -4,11 +4,13 @@ What would refuse every file (a token that is over, a tenant that is suspended) 
 """
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.client.api import Gateway
 from gateway.client.bucket import Bucket
@@ -18,7 +20,7 @@ from gateway.client.journal import Journal
 from gateway.client.parts import Tools
 from gateway.client.patience import Patience
 from gateway.client.problem import Problem
-from gateway.client.source import Source, opened, spooled
+from gateway.client.source import Source, Stream, opened, spooled
 from gateway.client.together import all_of
 from gateway.client.transport import Transport
 from gateway.client.upload import Unfinished, Uploader, Wishes
@@ -92,7 +94,7 @@ class Settings:
 
 
 async def run(
-    items: Sequence[Item], settings: Settings, source: TokenSource, reporter: Reporter, stdin: BinaryIO
+    items: Sequence[Item], settings: Settings, source: TokenSource, reporter: Reporter, stdin: Stream
 ) -> tuple[Outcome, ...]:
     """Send everything; raises UsageError where the token's source fails."""
     async with Transport(insecure=settings.insecure) as transport:
@@ -115,7 +117,7 @@ async def run(
 
 
 class _Session:
-    def __init__(self, *, uploader: Uploader, settings: Settings, reporter: Reporter, stdin: BinaryIO) -> None:
+    def __init__(self, *, uploader: Uploader, settings: Settings, reporter: Reporter, stdin: Stream) -> None:
         self._uploader = uploader
         self._settings = settings
         self._reporter = reporter
@@ -166,13 +168,13 @@ class _Session:
         if item.path is not None and item.path.is_file():
             return opened(item.path, item.label)
         self._reporter.told(f"Keeping {item.label} in a temporary file first: S3 has to be told how long it is.")
-        return await asyncio.to_thread(self._spooled, item)
+        return await _aside(lambda: self._spooled(item))
 
     def _spooled(self, item: Item) -> Source:
         if item.path is None:
             return spooled(self._stdin, item.label, limit=self._settings.spool_limit)
         try:
-            with item.path.open("rb") as stream:
+            with item.path.open("rb", buffering=0) as stream:
                 return spooled(stream, item.label, limit=self._settings.spool_limit)
         except OSError as error:
             raise FileError(f"{item.label} can't be read: {error.strerror}.") from None
@@ -182,6 +184,28 @@ class _Session:
         if isinstance(error, RefusedError) and error.problem.code in _FOR_ALL:
             self._over = error
         return Outcome(item=item, state=_state(error), size=size, problem=problem, detail=str(error))
+
+
+async def _aside(call: Callable[[], Source]) -> Source:
+    """The call in a thread that nobody waits for at the end: a stream may say nothing for ever, Ctrl-C or not."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Source] = loop.create_future()
+
+    def told(outcome: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: whoever waited has gone
+            loop.call_soon_threadsafe(lambda: None if done.done() else outcome())
+
+    def work() -> None:
+        try:
+            source = call()
+        except ClientError as error:
+            failed = error
+            told(lambda: done.set_exception(failed))
+        else:
+            told(lambda: done.set_result(source))
+
+    threading.Thread(target=work, daemon=True).start()
+    return await done
 
 
 def _state(error: ClientError) -> State:

@@ -10,13 +10,21 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from gateway.client.checksums import updated
 from gateway.client.errors import FileError
 
 CHUNK: Final = 1_048_576
 """Bytes that are read at once."""
+
+
+class Stream(Protocol):
+    """What can be read once; without a buffer of its own, whose lock a thread that nobody waits for would keep."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """At most so many bytes, none at its end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ def opened(path: Path, label: str) -> Source:
     return Source(label=label, identity=_identity(status), _descriptor=descriptor)
 
 
-def spooled(stream: BinaryIO, label: str, *, limit: int) -> Source:
+def spooled(stream: Stream, label: str, *, limit: int) -> Source:
     """All of a stream as a temporary file that has no name; raises FileError above `limit` bytes."""
     try:
         with tempfile.TemporaryFile(prefix="upload-gateway-") as file:

@@ -3,9 +3,11 @@
 import base64
 import json
 import os
+import pty
 import signal
 import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -334,3 +336,51 @@ def test_client_and_gateway_are_killed_and_no_part_goes_twice(tmp_path: Path) ->
 def test_the_room_is_what_these_tests_think(shared_room: Room) -> None:
     """The tenant's threshold sends what is large here in parts."""
     assert len(LARGE) > 6_000_000 > PART
+
+
+def test_a_stream_that_says_nothing_does_not_hold_the_command(terminal: Terminal) -> None:
+    """Ctrl-C ends it, whatever the other end of the pipe does."""
+    process = subprocess.Popen(
+        terminal.command("-", "--name", "never.txt"),
+        cwd=terminal.place,
+        env=terminal.environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "temporary file" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(30) == 130
+    assert "Stopped." in process.stderr.read()
+    for stream in (process.stdin, process.stderr):
+        assert stream is not None
+        stream.close()
+
+
+def test_a_person_at_a_terminal_sees_bars(terminal: Terminal) -> None:
+    """And the outcome of each file as a line that stays."""
+    (terminal.place / "large.bin").write_bytes(LARGE)
+    (terminal.place / "bad[red].exe").write_text("x")
+    controller, side = pty.openpty()
+    process = subprocess.Popen(
+        terminal.command("large.bin", "bad[red].exe", at="/uploads/bars/"),
+        cwd=terminal.place,
+        env={**terminal.environment, "TERM": "xterm", "COLUMNS": "120"},
+        stdin=side,
+        stdout=side,
+        stderr=side,
+    )
+    os.close(side)
+    shown = ""
+    with suppress(OSError):  # EIO: the other end is closed
+        while data := os.read(controller, 65_536):
+            shown += data.decode()
+    os.close(controller)
+
+    assert process.wait(30) == 1
+    assert "large.bin: stored as free/bars/large.bin, 10.5 MB" in shown
+    assert "bad[red].exe: refused: The tenant does not allow the extension .exe" in shown
+    assert "━" in shown
+    assert "total" in shown
