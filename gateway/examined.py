@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway import serve
-from gateway.doctor.subject import PrivateFile, Subject, TlsFiles
+from gateway.doctor.subject import PrivateFile, Subject
+from gateway.server.tls import TlsFiles
 from gateway.settings import Settings
 from gateway.settings.model import SqliteStore
 

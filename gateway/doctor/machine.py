@@ -11,7 +11,8 @@ from typing import Final
 from cryptography import x509
 
 from gateway.doctor.findings import Finding, fail, ok, warn
-from gateway.doctor.subject import PrivateFile, TlsFiles
+from gateway.doctor.subject import PrivateFile
+from gateway.server.tls import TlsFiles
 from gateway.storage.upstream import Upstream, UpstreamError
 
 _RENEW_DAYS: Final = 14

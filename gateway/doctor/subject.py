@@ -9,6 +9,7 @@ from gateway.cors import NO_PAGES, Cors
 from gateway.policy.model import IssuerRule
 from gateway.server.deployment import Deployment
 from gateway.server.opened import OpenStoresFor
+from gateway.server.tls import TlsFiles
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
 from gateway.tenants.folder import TenantFolder
@@ -21,14 +22,6 @@ class PrivateFile:
     path: Path
     what: str
     size: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """A certificate chain and its private key, both PEM."""
-
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -61,7 +62,8 @@ class Crew:
     async def start(self, place: dict[str, Any]) -> None:
         """Have the workers serve, and return when all of them do; a `DemoError` says why they can't."""
         self._ended = asyncio.ensure_future(asyncio.to_thread(_status_of, self.pid))
-        os.write(self._to, json.dumps(place).encode() + b"\n")
+        with suppress(BrokenPipeError):  # it ended, and the next line tells
+            os.write(self._to, json.dumps(place).encode() + b"\n")
         said = await asyncio.to_thread(_line, self._from)
         if said != {"ready": True}:
             raise DemoError(str(said.get("error", "The workers can't start: what they said is above.")))

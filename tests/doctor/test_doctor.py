@@ -25,8 +25,9 @@ from cryptography.x509.oid import NameOID
 from gateway.cors import Cors
 from gateway.doctor import examine, machine
 from gateway.doctor.findings import Finding, Status, as_json, as_text, exit_status, fail, ok, warn
-from gateway.doctor.subject import Subject, TlsFiles
+from gateway.doctor.subject import Subject
 from gateway.local.examined import demo_subject
+from gateway.server.tls import TlsFiles
 from gateway.storage import lifecycle
 from gateway.storage.bucket import BucketSettings
 from gateway.storage.calls import S3Calls
