@@ -24,6 +24,9 @@ _METADATA: Final = "metadata["
 
 _UNTYPED: Final = "application/octet-stream"
 
+_TYPES: Final = mimetypes.MimeTypes()
+"""Python's own table, without what the machine's files add to it."""
+
 
 class CreateMultipart(BaseModel):
     """The body of `POST /s3/multipart`."""
@@ -126,5 +129,5 @@ def _intent(
 
 
 def guessed_type(name: str) -> str:
-    """The type that a name's extension stands for, by Python's own table; a signer is not always told one."""
-    return mimetypes.MimeTypes().guess_type(name, strict=True)[0] or _UNTYPED
+    """The type that a name's extension stands for; a signer is not always told one."""
+    return _TYPES.guess_type(name, strict=True)[0] or _UNTYPED

@@ -16,7 +16,7 @@ from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.stores import open_sqlite
 from presigner.ending import end_expired
-from presigner.register import ABORTED, CREATING, OPEN, Register
+from presigner.register import ABORTED, CREATING, OPEN, REMOTE, Register
 from presigner.sealing import Sealer
 from presigner.upload import Strategy, Upload, owner_of
 
@@ -58,7 +58,7 @@ class Situation:
             created=int(self.now),
             ends=int(self.now) + life,
         )
-        kept = replace(upload, upload_id="") if state == CREATING else upload
+        kept = replace(upload, upload_id="") if state in {CREATING, REMOTE} else upload
         await self.register.record(kept, kept.sealed(self.sealer), state)
         return upload
 
@@ -115,6 +115,23 @@ def test_what_a_crash_left_is_found_by_its_key_and_time(store: EmbeddedS3, tmp_p
 
         assert not await situation.is_open(left)
         assert await situation.is_open(other)
+
+    run(store, tmp_path, scenario)
+
+
+def test_what_a_client_began_at_s3_itself_ends_too(store: EmbeddedS3, tmp_path: Path) -> None:
+    """As late as it may begin; what began later is another upload's."""
+
+    async def scenario(situation: Situation) -> None:
+        situation.now -= 3500  # S3's clock is the machine's: the URL was given out that long before
+        begun = await situation.begun("acme/remote", state=REMOTE, life=600)
+        situation.now -= 500
+        other = await situation.begun("acme/later", state=REMOTE, life=600)
+
+        situation.now += 4000 + 601
+        assert await situation.end() == 2
+
+        assert [await situation.is_open(upload) for upload in (begun, other)] == [False, True]
 
     run(store, tmp_path, scenario)
 
