@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -20,6 +21,7 @@ LARGE = 48 * MIB
 """Six of the parts in which the page sends it."""
 
 THREE_PARTS = 24 * MIB
+SMALLEST_PART = 5 * MIB
 
 PRIVATE_FILE = """
 const name = "film.bin";
@@ -224,6 +226,29 @@ def test_where_the_browser_keeps_a_way_to_the_file_one_click_goes_on(stage: Stag
     expect(state(page, "film.bin")).to_have_text("Stored as acme/film.bin")
 
 
+def test_what_another_program_began_is_finished_here(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """On another device with other parts and another checksum; or given up."""
+    file = tmp_path / "begun.bin"
+    digest = random_file(file, 2 * SMALLEST_PART + 1)
+    token = stage.token()
+    plan = {"size": file.stat().st_size, "content_type": "application/octet-stream", "part_size": SMALLEST_PART}
+    checksum = {"algorithm": "crc32c", "value": None}
+    with stage.demo.client(token) as client:
+        for name in ("begun.bin", "left.bin"):
+            asked = {**plan, "name": name, "checksum": checksum, "strategy": "multipart"}
+            begun = client.post("/uploads", json=asked).raise_for_status().json()
+            first = begun["parts"][0]
+            httpx.put(first["url"], content=file.read_bytes()[:SMALLEST_PART]).raise_for_status()
+    page = signed_in(visit, stage, token)
+    choose(page, file, button="Choose file begun.bin")
+    expect(state(page, "begun.bin")).to_have_text("Stored as acme/begun.bin")
+    assert sorted(part_numbers(visit.sent("PUT", "partNumber="))) == [2, 3]
+    assert stage.stored("acme/begun.bin") == digest
+    with page.expect_response(lambda answer: answer.request.method == "DELETE") as ended:
+        row(page, "left.bin").get_by_role("button", name="Cancel").click()
+    assert ended.value.status == 204
+
+
 def test_a_part_that_fails_twice_is_sent_a_third_time(stage: Stage, visit: Visit, tmp_path: Path) -> None:
     """A broken connection to S3 costs a pause, not the upload."""
     page = signed_in(visit, stage, stage.token())
@@ -248,6 +273,35 @@ def test_a_url_that_s3_no_longer_takes_is_signed_anew(stage: Stage, visit: Visit
     expect(state(page, "stale.bin")).to_have_text("Stored as acme/stale.bin")
     assert len(tries) == 2
     assert stage.stored("acme/stale.bin") == digest
+
+
+def test_where_storage_stays_away_trying_again_goes_on(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """After six attempts the page says what is wrong and keeps what S3 has."""
+    visit.page.clock.install()
+    page = signed_in(visit, stage, stage.token())
+    tries = interrupt(page, re.compile(r"partNumber=3&"), 6, lambda route: route.abort("connectionreset"))
+    digest = random_file(tmp_path / "away.bin", THREE_PARTS)
+    choose(page, tmp_path / "away.bin")
+    again = row(page, "away.bin").get_by_role("button", name="Try again")
+    while not again.is_visible():
+        page.clock.fast_forward(60_000)  # no attempt waits longer for the next
+    expect(state(page, "away.bin")).to_have_text("The connection to storage was lost.")
+    assert len(tries) == 6
+    visit.requests.clear()
+    again.click()
+    expect(state(page, "away.bin")).to_have_text("Stored as acme/away.bin")
+    assert part_numbers(visit.sent("PUT", "partNumber=")) == [3]
+    assert stage.stored("acme/away.bin") == digest
+
+
+@pytest.mark.long
+def test_a_gibibyte_arrives_as_it_is(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """Each part verified by S3, and the whole against the checksum that is made of them."""
+    page = signed_in(visit, stage, stage.token())
+    digest = random_file(tmp_path / "gibibyte.bin", 1024 * MIB)
+    choose(page, tmp_path / "gibibyte.bin")
+    expect(state(page, "gibibyte.bin")).to_have_text("Stored as acme/gibibyte.bin", timeout=900_000)
+    assert stage.stored("acme/gibibyte.bin") == digest
 
 
 def test_a_token_that_ends_on_the_way_is_asked_for_and_the_upload_goes_on(
