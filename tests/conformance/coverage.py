@@ -100,6 +100,10 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "unit/test_intake.py::test_a_raw_request_does_not_show_its_headers",
     ),
     "H01": ("http/test_http_corpus.py::test_request_gets_exactly_its_verdict",),
+    "H02": (
+        "unit/test_forwarded.py::test_the_client_is_who_trusted_proxies_say",
+        "unit/test_forwarded.py::test_the_scheme_is_the_nearest_trusted_proxys",
+    ),
     "H03": (
         "http/test_http_properties.py::test_parse_head_never_raises_and_never_keeps_a_line_break",
         "http/test_http_properties.py::test_an_answers_head_has_exactly_its_lines",
@@ -132,7 +136,10 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "H11": ("stores/test_stores_audit.py::test_lines_are_canonical_json_of_what_is_known",),
     "H12": ("http/test_http_behaviour.py::test_defect_of_the_application_is_an_opaque_500",),
     "H14": ("conformance/findings.py::_redirect_findings",),
-    "H16": (f"{_IDENTITY}fetch.py::test_a_server_proves_its_name",),
+    "H16": (
+        f"{_IDENTITY}fetch.py::test_a_server_proves_its_name",
+        "workers/test_workers_serve.py::test_tls_is_served_and_its_certificate_renewed",
+    ),
     "H17": (
         "conformance/test_plans.py::test_h17_a_body_that_is_no_plan_is_refused",
         "unit/test_document.py::test_what_is_no_strict_json_is_a_fault",

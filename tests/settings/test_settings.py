@@ -200,6 +200,23 @@ def test_the_reference_is_the_models(tmp_path: Path) -> None:
     assert (ROOT / "docs/reference/settings.md").read_text() == page()
 
 
+HOW_TO = (ROOT / "docs/how-to/run-in-production.md").read_text()
+
+
+@pytest.mark.parametrize("shown", re.findall(r"^```toml\n(.*?)^```", HOW_TO, flags=re.DOTALL | re.MULTILINE))
+def test_what_the_how_to_shows_is_taken(tmp_path: Path, shown: str) -> None:
+    """Each table of it in place of the least that must be said; the files that it names are not looked at here."""
+    (tmp_path / "secret").write_text("hush")
+    merged = tomllib.loads(LEAST)
+    for name, table in tomllib.loads(re.sub(r'file = "[^"]*"', f'file = "{tmp_path}/secret"', shown)).items():
+        merged[name] = {**merged.get(name, {}), **table} if name != "store" else table
+    variables = {f"{PREFIX}{name.upper()}__{member.upper()}": value if isinstance(value, str) else json.dumps(value)
+                 for name, table in merged.items() for member, value in table.items()}  # fmt: skip
+
+    assert merged
+    assert isinstance(read(None, variables), Settings)
+
+
 def test_nothing_else_reads_the_environment() -> None:
     """But commands and functions, where they are entered, which hand it on."""
     reading = re.compile(r"os\.environ|os\.getenv|\benviron\b")
