@@ -1,30 +1,17 @@
-"""The presigner's Lambda function put together: DynamoDB stores, credentials that are renewed, decisions to the log."""
+"""The presigner's Lambda function put together: admission over DynamoDB, and credentials that are renewed."""
 
-import json
 import logging
 import secrets
 import sys
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
-from gateway.admission import Admission
-from gateway.allowance import Allowance
-from gateway.identity.authenticate import Authenticator
-from gateway.identity.fetch import HttpsFetcher
-from gateway.identity.jwks import JwksCache
-from gateway.journal import Journal
-from gateway.policy.model import Minted
+from gateway.functions.admission import function_admission, function_stores
 from gateway.storage.provider import CredentialsError, Provider, sdk_provider
 from gateway.storage.sigv4 import Credentials, Signer
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.aside import Threads
-from gateway.tenants.audit import AuditRecord
-from gateway.tenants.cache import ApiKeyCache, CacheRules, PolicyCache
-from gateway.tenants.dynamodb import Table, make_client
-from gateway.tenants.stores import Stores, dynamodb_stores
 from presigner.composition import PresignerParts, standalone
 from presigner.idempotency import Replays
 from presigner.lambda_credentials import LEAST_LIFE, assumed_role
@@ -40,29 +27,6 @@ TIMEOUTS: Final = Timeouts(connect=3.0, stall=10.0, answer=20.0)
 """Within the 29 seconds that API Gateway waits for a function (API Gateway quotas)."""
 
 _WORKERS: Final = 8
-
-
-class LogTrail:
-    """Decisions as lines of JSON on the function's log; Lambda keeps what was written when it freezes a sandbox."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-
-    def ready(self) -> bool:
-        """Always."""
-        return True
-
-    def add(self, record: AuditRecord) -> None:
-        """Write the record."""
-        self._write({name: value for name, value in asdict(record).items() if value is not None})
-
-    def count(self, code: str) -> None:
-        """Write that somebody unknown was refused."""
-        self._write({"action": "call", "outcome": "refused", "rule": code})
-
-    def _write(self, said: dict[str, Any]) -> None:
-        self._out.write(json.dumps(said, sort_keys=True) + "\n")
-        self._out.flush()
 
 
 class Renewed:
@@ -108,11 +72,10 @@ def wired(
     settings: LambdaSettings, *, out: TextIO = sys.stdout, clock: Callable[[], float] = time.time
 ) -> LambdaPresigner:
     """The function of these settings; raises OSError where what it needs can't be had."""
-    table = Table(make_client(region=settings.region, endpoint=settings.table_endpoint), settings.table)
-    stores, renewed, aside = dynamodb_stores(table), Renewed(clock), Threads(_WORKERS)
+    stores, renewed, aside = function_stores(settings.admission), Renewed(clock), Threads(_WORKERS)
     upstream = Upstream(timeouts=TIMEOUTS)
     parts = PresignerParts(
-        admission=_admission(settings, stores, aside, Journal(clock=clock, trail=LogTrail(out)), clock),
+        admission=function_admission(settings.admission, stores, aside, out=out, clock=clock),
         endpoint=settings.endpoint,
         signer=renewed.signer(settings.signer, settings.region),
         completer=renewed.signer(settings.completer, settings.region),
@@ -123,33 +86,8 @@ def wired(
         register=Register(uploads=stores.uploads, ledger=stores.ledger, aside=aside, clock=clock),
         most_bytes=BODY_BYTES,
     )
-    application = standalone(parts, cors=settings.cors, request_ids=request_id)
+    application = standalone(parts, cors=settings.admission.cors, request_ids=request_id)
     return LambdaPresigner(application, opened=upstream, prepare=renewed.renew, base_path=settings.base_path)
-
-
-def _admission(
-    settings: LambdaSettings, stores: Stores, aside: Threads, journal: Journal, clock: Callable[[], float]
-) -> Admission:
-    rules = CacheRules(lifetime=settings.policy_lifetime)
-    policies = PolicyCache(
-        stores.policies,
-        clock=time.monotonic,
-        rules=rules,
-        allow_private_issuers=settings.allow_private_issuers,
-    )
-    authenticator = Authenticator(
-        settings.issuers,
-        directory=policies,
-        api_keys=ApiKeyCache(stores.keys, clock=time.monotonic, rules=rules),
-        jwks_cache=JwksCache(fetcher=HttpsFetcher(allow_private=settings.allow_private_issuers)),
-        clock=clock,
-    )
-    allowance = Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=clock)
-
-    def mint() -> Minted:
-        return Minted(at=clock(), uuid=str(uuid.uuid4()))
-
-    return Admission(authenticator, policies, mint, allowance, journal, beside=aside)
 
 
 def _parameter(settings: LambdaSettings) -> tuple[bytes, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gateway.policy.headers import METADATA_PREFIX
 from gateway.policy.model import Algorithm, Backend, Carriage, Checksum
-from gateway.proxy.api_gateway import PATH_LIMIT, PAYLOAD_LIMIT
+from gateway.proxy.api_gateway import carriage
 from gateway.proxy.definition import definition
 from presigner.redirect import ON_LAMBDA
 
@@ -33,15 +33,7 @@ _UNLIMITED: Final = {
 }
 
 _AWS: Final = {
-    Backend.PROXY: Carriage(
-        backend=Backend.PROXY,
-        max_size=PAYLOAD_LIMIT,
-        advice=_USE_PRESIGNED,
-        portable_names=True,
-        max_encoded_name=PATH_LIMIT - len("/proxy/"),
-        metadata_keys=LISTED_METADATA_KEYS,
-        object_headers=frozenset(),
-    ),
+    Backend.PROXY: carriage(LISTED_METADATA_KEYS),
     Backend.PRESIGNED: ON_LAMBDA,
     Backend.EDGE: Carriage(
         backend=Backend.EDGE,

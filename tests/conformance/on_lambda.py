@@ -1,4 +1,7 @@
-"""The presigner's Lambda function as a deployment: a stand-in for API Gateway before it, real stores and a real S3.
+"""The Lambda functions as a deployment: API Gateway's stand-ins before them, real stores and a real S3.
+
+`/presigned` and `/uploads` are the presigner's function; `/proxy`, behind a REST API, is the model of API Gateway with
+the definition in `infra` and the authorizer's function.
 
 The stand-in is the gateway's own HTTP front, so that what is no HTTP/1.1 never becomes an event; it makes the events of
 a REST API or of a function URL as the developer guides have them, and calls the function in one thread, as a sandbox
@@ -9,7 +12,9 @@ import asyncio
 import base64
 import io
 import json
+import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,10 +23,16 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from gateway.asgi.mounts import Mounts
+from gateway.local.api_gateway import RestApi
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.issuer import DevelopmentIssuer
 from gateway.local.strict_s3 import serve_strict_front
+from gateway.proxy.lambda_handler import AuthorizerSettings
+from gateway.proxy.lambda_handler import wired as proxy_wired
 from gateway.server.http1 import Message, Receive, Scope, Send, Server
+from gateway.storage.sigv4 import Signer
+from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.demo_documents import demo_documents
 from gateway.tenants.dynamodb import Table, make_client
 from gateway.tenants.policies import Change, PolicyStore
@@ -34,6 +45,8 @@ from tests.conformance.demo import PAGE, SECRET_WORDS, issuer_of
 from tests.conformance.deployment import Base
 from tests.conformance.issuers import KeyIssuer
 from tests.conformance.wire import Origin
+
+ROOT: Final = Path(__file__).parents[2]
 
 Event = dict[str, Any]
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -179,8 +192,9 @@ class LambdaDeployment:
     secrets: tuple[str, ...] = ("Traceback", 'File "')
 
     def base(self, backend: str) -> Base | None:
-        """`/presigned` alone."""
-        return Base(self.origin, "/presigned") if backend == "presigned" else None
+        """`/presigned`, and `/proxy` where there is a REST API."""
+        here = {"presigned", "proxy"} if self.name == "lambda-rest" else {"presigned"}
+        return Base(self.origin, f"/{backend}") if backend in here else None
 
     def api(self) -> Base:
         """`/uploads` is at the root."""
@@ -210,10 +224,23 @@ def on_lambda(place: Path, dynamodb: str, kind: str) -> Iterator[LambdaDeploymen
         tenants, log = StoredTenants(dynamodb_stores(table).policies), io.StringIO()
         for document in demo_documents():
             tenants.put(document)
-        settings = LambdaSettings.from_environment(_environment(store, strict.port, issuer, dynamodb, kind))
+        environment = _environment(store, strict.port, issuer, dynamodb, kind)
+        settings = LambdaSettings.from_environment(environment)
         front = Front(lambda: _in_a_sandbox(settings, log), EVENTS[kind])
         stack.callback(front.close)
-        server = Server(front)
+        upstream = Upstream(timeouts=Timeouts())
+        run(upstream.__aenter__())
+        stack.callback(lambda: run(upstream.__aexit__(None, None, None)))
+        api = RestApi(
+            definition=json.loads((ROOT / "infra/proxy-api.json").read_text(encoding="utf-8")),
+            authorizer=proxy_wired(AuthorizerSettings.from_environment(environment), out=log),
+            role=Signer(store.identities.signer, store.region),
+            endpoint=settings.endpoint,
+            upstream=upstream,
+            clock=time.time,
+            new_id=lambda: secrets.token_hex(16),
+        )
+        server = Server(Mounts(mounts={"/proxy": api} if kind == "rest" else {}, fallback=front))
         run(server.start())
         stack.callback(lambda: run(server.stop(1.0)))
         described = {**store.describe(), "s3_endpoint": f"http://{store.host}:{strict.port}", **issuer.describe()}
@@ -272,5 +299,6 @@ def _environment(store: EmbeddedS3, port: int, issuer: DevelopmentIssuer, dynamo
         "CORS__ORIGINS": PAGE,
         "TENANTS__POLICY_LIFETIME": "0",
         "TENANTS__ALLOW_PRIVATE_ISSUERS": "true",
+        "PROXY__METADATA_KEYS": "description,title",
     }
     return {f"UPLOAD_GATEWAY_{name}": value for name, value in said.items()}

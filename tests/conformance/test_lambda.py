@@ -1,4 +1,6 @@
-"""The presigner's Lambda function held to the cases of every deployment, behind a REST API's events and a URL's.
+"""The presigner's function and the proxy's authorizer held to the cases of every deployment.
+
+The first behind a REST API's events and a function URL's, the second in the model of API Gateway.
 
 The suite runs every fifteenth case; `-m long` runs them all.
 """

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from gateway.functions.trail import LogTrail
 from gateway.storage.provider import CredentialsError
 from gateway.storage.sigv4 import Credentials
 from presigner.lambda_credentials import DURATION, LEAST_LIFE, assumed_role
 from presigner.lambda_settings import Identity
-from presigner.lambda_wiring import LogTrail, Renewed
+from presigner.lambda_wiring import Renewed
 
 ROLE = "arn:aws:iam::1:role/signer"
 

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.asgi.wire import Message, Receive, Reply, Scope, Send, send_reply
+from gateway.functions.settings import LambdaSettingsError
 from gateway.policy.problems import Refusal
 from presigner.lambda_events import BODY_BYTES, MOST_BYTES, LambdaRequest, lambda_answer, read_event
 from presigner.lambda_handler import LambdaPresigner, request_id
-from presigner.lambda_settings import LambdaSettings, LambdaSettingsError
+from presigner.lambda_settings import LambdaSettings
 from presigner.wire import fitting
 
 # From the developer guides that `lambda_events` names, shortened.
@@ -398,8 +399,8 @@ def test_settings_are_read_from_the_environment() -> None:
 
     assert found.endpoint.origin == "https://uploads.s3.eu-central-1.amazonaws.com"
     assert (found.signer.role, found.completer.role) == ("arn:aws:iam::1:role/signer", None)
-    assert [rule.issuer for rule in found.issuers] == ["https://id.example"]
-    assert found.cors.origins == {"https://app.example", "https://b.example"}
+    assert [rule.issuer for rule in found.admission.issuers] == ["https://id.example"]
+    assert found.admission.cors.origins == {"https://app.example", "https://b.example"}
     assert (found.base_path, found.sealing_keys) == ("/v1", (bytes(32),))
     assert "\\x00" not in repr(found)
 

@@ -1,0 +1,86 @@
+"""The authorizer on AWS Lambda: `gateway.proxy.lambda_handler.handler`, for a REST API's REQUEST authorizer.
+
+Put together once a sandbox, from the environment (`gateway.functions.settings`), and told beside it by what name an API
+maps metadata and under which path it has its resource; both are what the API's definition was made with.
+"""
+
+import functools
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from gateway.functions.admission import function_admission, function_stores
+from gateway.functions.settings import AdmissionSettings, Reading, base_path, listed
+from gateway.policy.model import TenantId
+from gateway.proxy.api_gateway import carriage
+from gateway.proxy.authorizer import Authorizer, Event, Result, make_authorizer
+from gateway.tenants.aside import Threads
+
+USAGE_KEY: Final = "upload-gateway-tenant-"
+"""Begins the API key values of usage plans; a value has 20 characters at least (API Gateway, "CreateApiKey")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizerSettings:
+    """The settings of one authorizer.
+
+    Attributes:
+        admission: what every function that admits is told.
+        base: the path of the API's resource.
+        metadata_keys: those that the API's definition maps.
+        usage_plans: whether calls count against a usage plan of their tenant.
+    """
+
+    admission: AdmissionSettings
+    base: str
+    metadata_keys: frozenset[str]
+    usage_plans: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "AuthorizerSettings":
+        """The settings; raises LambdaSettingsError."""
+        reading = Reading(environment)
+        settings = cls(
+            admission=AdmissionSettings.read(reading),
+            base=reading.parsed("BASE_PATH", base_path, "") + "/proxy",
+            metadata_keys=reading.parsed("PROXY__METADATA_KEYS", lambda text: frozenset(listed(text)), frozenset()),
+            usage_plans=reading.optional("PROXY__USAGE_PLANS") == "true",
+        )
+        reading.demand_none()
+        return settings
+
+
+def wired(
+    settings: AuthorizerSettings, *, out: TextIO = sys.stdout, clock: Callable[[], float] = time.time
+) -> Authorizer:
+    """The function of these settings."""
+    admission = function_admission(
+        settings.admission, function_stores(settings.admission), Threads(1), out=out, clock=clock
+    )
+    return make_authorizer(
+        admission,
+        base=settings.base,
+        carriage=carriage(settings.metadata_keys),
+        new_request_id=lambda: secrets.token_hex(16),
+        cors=settings.admission.cors,
+        usage_key=usage_key if settings.usage_plans else None,
+    )
+
+
+def usage_key(tenant: TenantId) -> str:
+    """The API key value of a tenant's usage plan; API Gateway takes it from the authorizer, never from a client."""
+    return USAGE_KEY + tenant
+
+
+@functools.cache
+def _authorizer() -> Authorizer:
+    return wired(AuthorizerSettings.from_environment(os.environ))
+
+
+def handler(event: Event, context: object) -> Result:
+    """A REST API's question, and the policy that answers it."""
+    return _authorizer()(event, context)
