@@ -30,7 +30,7 @@ export function Heading({ children, title }: { children: ComponentChildren; titl
 
 export function Status({ status }: { status: string }) {
   const active = status === "active";
-  return <span class={active ? "tag good" : "tag bad"}><span aria-hidden="true">{active ? "● " : "■ "}</span>{status}</span>;
+  return <span class={active ? "tag good" : "tag bad"}><span class="sr">Status: </span><span aria-hidden="true">{active ? "● " : "■ "}</span>{status}</span>;
 }
 
 export function Outcome({ granted, children }: { granted: boolean; children: ComponentChildren }) {

@@ -66,7 +66,7 @@ function Types({ field }: { field: Field }) {
         {rows.map((row, index) => (
           <li key={index} class="row">
             <label>Type<input value={row.type} placeholder="image/png" spellcheck={false} disabled={bound.locked} onInput={(event) => write(rows.map((each, at) => (at === index ? { ...each, type: event.currentTarget.value } : each)))} /></label>
-            <label>Extensions<Extensions values={row.extensions} locked={bound.locked} onValues={(extensions) => write(rows.map((each, at) => (at === index ? { ...each, extensions } : each)))} /></label>
+            <label>Extensions<span class="sr"> of {row.type || "this type"}</span><Extensions values={row.extensions} locked={bound.locked} onValues={(extensions) => write(rows.map((each, at) => (at === index ? { ...each, extensions } : each)))} /></label>
             <button type="button" class="small" disabled={bound.locked} onClick={() => write(rows.filter((_, at) => at !== index))}>Remove<span class="sr"> {row.type || "this type"}</span></button>
           </li>
         ))}
