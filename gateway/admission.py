@@ -7,9 +7,8 @@ but the ones that may wait, for an issuer's keys or for room. Whatever it answer
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gateway.allowance import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Allowance, Caller, Room
 from gateway.identity.authenticate import Credential, credential
 from gateway.intake import RawRequest, read_intent
 from gateway.journal import PUT, Journal
@@ -17,8 +16,12 @@ from gateway.policy.decide import decide
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage, Intent, Minted, Policy, Principal, QuotaRule
 from gateway.policy.problems import Code, Refusal
+from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Caller, Room
 from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
+
+if TYPE_CHECKING:  # an edge function has no stores, and starts without what serves them
+    from gateway.allowance import Allowance
 
 
 class Authenticator(Protocol):
@@ -54,7 +57,7 @@ class Admission:
         authenticator: Authenticator,
         policies: PolicySource,
         mint: Callable[[], Minted],
-        allowance: Allowance | None = None,
+        allowance: "Allowance | None" = None,
         journal: Journal | None = None,
         *,
         beside: Aside | None = None,

@@ -9,16 +9,28 @@ import math
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.policy.grant import Grant
-from gateway.policy.model import Backend, Policy, Principal, QuotaRule
+from gateway.policy.model import Backend, Policy, QuotaRule
 from gateway.policy.problems import Code, Refusal
+from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Caller, Room
 from gateway.tenants.aside import Aside
 from gateway.tenants.ledger import Ledger, QuotaExceeded, Reservation, StoredObject, Usage
 from gateway.tenants.limits import limits
 from gateway.tenants.rate import RateBuckets, Taken, TryLater, bucket_of
+
+__all__ = [
+    "MARGIN",
+    "NO_ROOM_NEEDED",
+    "SLOWEST",
+    "STORE_UNAVAILABLE",
+    "Allowance",
+    "Caller",
+    "Room",
+    "over_by",
+]
 
 SLOWEST: Final = 16_384
 """Bytes a second that a transfer is taken to make at least: how long one that began in time may still be under way."""
@@ -28,71 +40,6 @@ _TRIES: Final = 3
 
 MARGIN: Final = 900.0
 """Seconds that are added, for connections that stall and clocks that differ."""
-
-STORE_UNAVAILABLE: Final = Refusal(
-    code=Code.STORAGE_UNAVAILABLE,
-    detail="The gateway's own store does not answer; nothing was stored. Try again.",
-    retry_after=5,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """A verified principal and the policy it acts under, taken once for a request so that it sees one version.
-
-    `request_id` is what the client sees as `X-Request-Id`, `told` the actions of the request that the audit has a line
-    about (`gateway.journal`), `limits` the headers that say what is left (`gateway.tenants.limits`), once it is known.
-    """
-
-    principal: Principal
-    policy: Policy
-    request_id: str
-    told: list[str] = field(default_factory=list, compare=False, repr=False)
-    limits: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
-
-
-class Room(Protocol):
-    """What was reserved for one upload; `headers` say what is left."""
-
-    @property
-    def id(self) -> str | None:
-        """The reservation's id, None where nothing had to be reserved."""
-        ...
-
-    @property
-    def bytes(self) -> int | None:
-        """How many are reserved, which may be fewer than the most that was granted; None where nobody counts."""
-        ...
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The `RateLimit` headers of the answer (`gateway.tenants.limits`)."""
-        ...
-
-    async def stored(self) -> None:
-        """S3 has the object as it was granted."""
-        ...
-
-    async def released(self, because: Code | None = None) -> None:
-        """Nothing was stored, and nothing will be; `because` is the problem that ended it, where there is one."""
-        ...
-
-
-class _NoRoomNeeded:
-    """For tenants whose usage nobody counts here."""
-
-    id = None
-    bytes = None
-    headers = ()
-
-    async def stored(self) -> None:
-        """Nothing to say."""
-
-    async def released(self, because: Code | None = None) -> None:
-        """Nothing to say."""
-
-
-NO_ROOM_NEEDED: Final[Room] = _NoRoomNeeded()
 
 
 SettleDue = Callable[[str], Awaitable[object]]

@@ -7,14 +7,16 @@ the grant and the rules' answer alone; no header, no credential and no URL is ev
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gateway.allowance import Caller, Room
 from gateway.policy.grant import Grant
 from gateway.policy.model import Intent, Policy, Principal
 from gateway.policy.problems import Code, Refusal
+from gateway.room import Caller, Room
 from gateway.tenants.audit import AuditRecord
-from gateway.tenants.ledger import Reservation
+
+if TYPE_CHECKING:  # an edge function has no ledger
+    from gateway.tenants.ledger import Reservation
 
 PUT: Final = "upload"
 PLAN: Final = "upload.plan"
@@ -130,7 +132,7 @@ class Journal:
         if self._trail is not None:
             self._add(self._clock(), action, outcome, {"tenant": tenant, **asdict(about)})
 
-    def swept(self, reservation: Reservation, size: int | None) -> None:
+    def swept(self, reservation: "Reservation", size: int | None) -> None:
         """The room of an upload was ended by a look at S3 (`gateway.tenants.expiry`): `size` bytes are there, or none.
 
         What is there may be another upload's of the same key: S3 doesn't say whose it is.
