@@ -244,7 +244,7 @@ def test_a_run_that_was_interrupted_is_gone_on_with(terminal: Terminal) -> None:
 
     assert status == 0
     assert 0 < len(before) < 3
-    assert said[0]["sent"] == len(LARGE) - sum(min(PART, len(LARGE) - PART * (n - 1)) for n in before)
+    assert said[0]["sent"] <= len(LARGE) - len(before) * PART
     assert terminal.room.body("free/resumed/large.bin") == LARGE
 
 
@@ -263,7 +263,7 @@ def test_another_device_goes_on(terminal: Terminal, tmp_path: Path) -> None:
     done = elsewhere.put(*PARTED, "--json", "shared.bin", at="/uploads/devices/")
 
     assert (done.returncode, "begun elsewhere" in done.stderr) == (0, True), done.stderr
-    assert json.loads(done.stdout)["sent"] == len(body) - len(before) * PART
+    assert 0 < json.loads(done.stdout)["sent"] <= len(body) - len(before) * PART  # one more may have been on its way
     assert terminal.room.head("free/devices/shared.bin")["ChecksumCRC64NVME"] == checksum(body)
 
 
@@ -282,7 +282,7 @@ def test_a_file_that_changed_is_compared_part_by_part(terminal: Terminal) -> Non
     done = terminal.put(*PARTED, "--json", "changing.bin", at="/uploads/changed/")
 
     assert (done.returncode, "comparing" in done.stderr) == (0, True), done.stderr + done.stdout
-    assert json.loads(done.stdout)["sent"] == len(body) - (len(before) - 1) * PART
+    assert PART <= json.loads(done.stdout)["sent"] <= len(body) - (len(before) - 1) * PART
     assert terminal.room.head("free/changed/changing.bin")["ChecksumCRC64NVME"] == checksum(changed)
 
 
@@ -331,6 +331,14 @@ def test_client_and_gateway_are_killed_and_no_part_goes_twice(tmp_path: Path) ->
 
     assert done.kills == 2
     assert len(done.seen) > 0
+
+
+@pytest.mark.long
+def test_client_and_gateway_are_killed_again_and_again(tmp_path: Path) -> None:
+    """Ten rounds over a file of 1 GiB."""
+    done = run(tmp_path, size=2**30, rounds=10, part_size=PART, seed=2)
+
+    assert done.kills == 20
 
 
 def test_the_room_is_what_these_tests_think(shared_room: Room) -> None:
