@@ -47,7 +47,7 @@ class TrailRules:
 
     when_full: WhenFull = WhenFull.REFUSE
     most: int = 10_000
-    linger: float = 0.02
+    linger: float = 0.05
     pause: float = 0.5
     summary: float = 60.0
 
@@ -177,7 +177,8 @@ class AuditTrail:
     async def _run(self) -> None:
         while not self._closing:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), self._rules.summary)
+                async with asyncio.timeout(self._rules.summary):
+                    await self._wanted.wait()
             await asyncio.sleep(self._rules.linger)
             self._wanted.clear()
             due = self._clock() - self._summarised >= self._rules.summary
