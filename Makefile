@@ -11,7 +11,7 @@ DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install web demo test check format requirements clean edge-package edge-runtime
+.PHONY: install web demo test check format images requirements clean edge-package edge-runtime
 
 install: $(STAMP) $(WEB)
 
@@ -39,6 +39,9 @@ check: install
 
 format: install
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+images: install
+	UPDATE_IMAGES=1 $(BIN)/pytest -q tests/browser/test_upload_page.py tests/browser/test_console_story.py
 
 requirements:
 	scripts/compile-requirements

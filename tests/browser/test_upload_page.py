@@ -431,8 +431,7 @@ def test_the_how_to_shows_the_pictures_that_these_tests_make() -> None:
     page = IMAGES.parent / "how-to" / "upload-page.md"
     shown = set(re.findall(r"\(\.\./images/(upload-[a-z]+\.png)\)", page.read_text()))
     made = set(re.findall(r"picture\(page, \"([a-z]+)\"\)", Path(__file__).read_text())) | {"light", "dark"}
-    assert shown <= {f"upload-{name}.png" for name in made}
-    assert all((IMAGES / name).exists() for name in shown)
+    assert shown == {f"upload-{name}.png" for name in made} == {path.name for path in IMAGES.glob("upload-*.png")}
 
 
 def interrupt(
