@@ -8,8 +8,8 @@ response headers policies do with `Override`.
 from typing import Final
 
 from gateway.asgi.front import RequestIds
-from gateway.asgi.wire import Application, Message, Receive, Reply, Scope, Send, send_reply, stamped
-from gateway.cors import Calls, Cors, Headers
+from gateway.asgi.wire import FRONT, Application, Message, Receive, Reply, Scope, Send, send_reply, stamped
+from gateway.cors import Calls, Cors
 
 _OWN: Final = b"access-control-"
 _READ: Final = frozenset({b"origin", b"access-control-request-method", b"access-control-request-headers"})
@@ -38,17 +38,19 @@ class WithCors:
         if preflight is not None:
             await send_reply(send, stamped(Reply(status=204, headers=preflight), self._request_ids(scope)))
             return
-        await self._application(scope, receive, telling(send, self._cors.headers(pairs)))
+        headers = [(name.encode(), value.encode()) for name, value in self._cors.headers(pairs)]
+        # A page reads the front's own answers, too: that it was too slow, or met a defect.
+        scope.get("extensions", {}).get(FRONT, {}).get("headers", []).extend(headers)
+        await self._application(scope, receive, telling(send, headers))
 
 
-def telling(send: Send, headers: Headers) -> Send:
+def telling(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
     """A `send` that puts these headers on the answer, in the place of CORS headers that it has."""
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start":
             kept = (pair for pair in message.get("headers", ()) if not pair[0].lower().startswith(_OWN))
-            message["headers"] = [*kept, *encoded]
+            message["headers"] = [*kept, *headers]
         await send(message)
 
     return tell

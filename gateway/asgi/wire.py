@@ -7,7 +7,7 @@ two messages of a response.
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.intake import RawRequest
 from gateway.policy.problems import Refusal
@@ -18,6 +18,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[str, str], ...]
+
+FRONT: Final = "upload_gateway.request"
+"""Key in `scope["extensions"]` of what the HTTP front says of a request (`gateway.server`), and may be told: `headers`
+is a list of pairs (bytes) that its own answers to the request carry, too."""
 
 
 class Application(Protocol):

@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
         self._read_body(rest)
         if self._exchange is None:  # the body was at fault at once: the application never sees it
             return
-        scope = scope_of(head, exchange.request_id, self._client, self._server, shared.scheme)
+        scope = scope_of(head, exchange.request_id, self._client, self._server, shared.scheme, headers=exchange.headers)
         task = shared.loop.create_task(exchange.run(shared.app, scope))
         shared.tasks.add(task)
         task.add_done_callback(shared.tasks.discard)
@@ -317,15 +317,22 @@ class Connection(asyncio.Protocol):
         if exchange is None or exchange.begun:
             self._abort()
         else:
-            self._refuse(refusal, request_id=exchange.request_id, head_only=exchange.head.method == "HEAD")
+            self._detach()
+            head_only, headers = exchange.head.method == "HEAD", exchange.headers
+            date = self.date()
+            self._transport.write(
+                problem_response(refusal, exchange.request_id, date, head_only=head_only, headers=headers)
+            )
+            self._linger()
 
-    def _refuse(self, refusal: Refusal, *, request_id: str | None = None, head_only: bool = False) -> None:
+    def _refuse(self, refusal: Refusal, *, head_only: bool = False) -> None:
+        """Answer a request that never became one."""
         self._detach()
-        self._transport.write(self._problem(refusal, request_id=request_id, head_only=head_only))
+        self._transport.write(self._problem(refusal, head_only=head_only))
         self._linger()
 
-    def _problem(self, refusal: Refusal, *, request_id: str | None = None, head_only: bool = False) -> bytes:
-        return problem_response(refusal, request_id or self._shared.new_id(), self.date(), head_only=head_only)
+    def _problem(self, refusal: Refusal, *, head_only: bool = False) -> bytes:
+        return problem_response(refusal, self._shared.new_id(), self.date(), head_only=head_only)
 
     def _finish(self) -> None:
         """Close after the last answer; gently where unread bytes would turn the close into a reset."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
+from gateway.asgi.wire import FRONT
 from gateway.server._head import RequestHead
 from gateway.server._response import ResponseEncoder, ResponseError
 
@@ -19,8 +20,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-EXTENSION: Final = "upload_gateway.request"
-"""Key in `scope["extensions"]`: `{"has_query": bool, "request_id": str}`.
+EXTENSION: Final = FRONT
+"""Key in `scope["extensions"]`: `{"has_query": bool, "request_id": str, "headers": list}`.
 
 `has_query` tells `/x?` from `/x`, which `query_string` can't; `request_id` is what this front's own answers to the
 request carry (408, 500), so that an application can log and send the same one.
@@ -62,7 +63,10 @@ class Wire(Protocol):
 
 
 class Exchange:
-    """A request being answered. `closes`: the answer said `connection: close`."""
+    """A request being answered. `closes`: the answer said `connection: close`.
+
+    `headers` belong to any answer, also to the server's own; the application adds to them.
+    """
 
     __slots__ = (
         "_encoder",
@@ -76,12 +80,14 @@ class Exchange:
         "buffered",
         "closes",
         "head",
+        "headers",
         "request_id",
     )
 
     def __init__(self, wire: Wire, head: RequestHead, request_id: str) -> None:
         self._wire = wire
         self.head = head
+        self.headers: list[tuple[bytes, bytes]] = []
         self.request_id = request_id
         self._encoder = ResponseEncoder(head_only=head.method == "HEAD", chunks=head.version == "1.1")
         self._pieces: list[bytes] = []
@@ -195,9 +201,13 @@ def scope_of(
     client: tuple[str, int] | None,
     server: tuple[str, int] | None,
     scheme: str = "http",
+    *,
+    headers: list[tuple[bytes, bytes]] | None = None,
 ) -> Scope:
     """The ASGI scope of a request. `raw_path`, `query_string` and `headers` are exact; `path` is a reading of them."""
     path = head.raw_path if b"%" not in head.raw_path else unquote_to_bytes(head.raw_path)
+    told = [] if headers is None else headers
+    extension = {"has_query": head.query is not None, "request_id": request_id, "headers": told}
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -211,5 +221,5 @@ def scope_of(
         "headers": list(head.headers),
         "client": client,
         "server": server,
-        "extensions": {EXTENSION: {"has_query": head.query is not None, "request_id": request_id}},
+        "extensions": {EXTENSION: extension},
     }

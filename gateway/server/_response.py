@@ -42,11 +42,22 @@ class DateLine:
         return self._line
 
 
-def problem_response(refusal: Refusal, request_id: str, date: bytes, *, head_only: bool = False) -> bytes:
-    """A refusal as a complete, closing answer (RFC 9457); `head_only` for HEAD, which has no body."""
+def problem_response(
+    refusal: Refusal,
+    request_id: str,
+    date: bytes,
+    *,
+    head_only: bool = False,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> bytes:
+    """A refusal as a complete, closing answer (RFC 9457); `head_only` for HEAD, which has no body.
+
+    `headers` are more of them, as the application said that they belong to any answer.
+    """
     body = json.dumps(refusal.body(request_id), separators=(",", ":")).encode("ascii")
-    headers = (*refusal.response_headers(), ("content-length", str(len(body))), ("x-request-id", request_id))
-    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in headers]
+    own = (*refusal.response_headers(), ("content-length", str(len(body))), ("x-request-id", request_id))
+    lines = [f"{name}: {value}\r\n".encode("latin-1") for name, value in own]
+    lines += [b"%b: %b\r\n" % pair for pair in headers]
     head = b"".join((_status_line(refusal.status), *lines, date, b"connection: close\r\n\r\n"))
     return head if head_only else head + body
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gateway.asgi.cors import WithCors
+from gateway.cors import UPLOADS, Cors
 from gateway.server.http1 import EXTENSION, HttpLimits, Receive, Scope, Send, Server, serve
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -466,6 +468,23 @@ def test_defect_of_the_application_is_an_opaque_500(start: Starter, app: Any) ->
     assert (reply.status, reply.code, reply.closes) == (500, "internal", True)
     assert problem["instance"] == reply.header("x-request-id")
     assert b"secret" not in reply.body
+
+
+def test_a_page_reads_what_the_server_itself_answers(start: Starter) -> None:
+    """The application says what belongs to any answer of a request, and then fails."""
+
+    async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("secret")
+
+    page = WithCors(fails, cors=Cors.of(["https://app.example"]), calls=UPLOADS, request_ids=lambda _: "unused")
+    allowed, other = (
+        start(page).exchange(GET.replace(b"\r\n\r\n", b"\r\norigin: " + origin + b"\r\n\r\n"))
+        for origin in (b"https://app.example", b"https://evil.example")
+    )
+
+    assert (allowed.status, allowed.header("access-control-allow-origin")) == (500, "https://app.example")
+    assert (other.status, other.header("access-control-allow-origin")) == (500, None)
+    assert other.header("vary") == "Origin"
 
 
 def test_failure_in_mid_answer_breaks_the_connection(start: Starter) -> None:
