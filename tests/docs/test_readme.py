@@ -72,7 +72,7 @@ def readme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Readme, s
         printed = ""
         for line in process.stdout:
             printed += line
-            if "/edge/" in line:
+            if "/edge/hello.txt" in line:
                 break
         yield terminal, printed
         os.killpg(process.pid, signal.SIGINT)
