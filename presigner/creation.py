@@ -23,6 +23,7 @@ from gateway.asgi.wire import (
     refusal_reply,
     send_reply,
     stamped,
+    with_headers,
 )
 from gateway.policy.problems import INTERNAL_DETAIL, Code, Fault, Refusal
 from gateway.storage.upstream import BodyAbortedError
@@ -98,8 +99,9 @@ class PlanFront:
         outcome = permitted(caller) or await self._planned(caller, headers, receive)
         if isinstance(outcome, Refusal):
             self._admission.journal.answered(caller, f"POST {PATH}", outcome)
-            return refusal_reply(outcome, request_id)
-        return stamped(outcome, request_id)
+        reply = refusal_reply(outcome, request_id) if isinstance(outcome, Refusal) else stamped(outcome, request_id)
+        said = {name for name, _ in reply.headers}
+        return with_headers(reply, tuple(pair for pair in caller.limits.items() if pair[0] not in said))
 
     async def _planned(self, caller: Caller, headers: Headers, receive: Receive) -> Reply | Refusal:
         try:

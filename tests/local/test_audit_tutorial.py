@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from gateway import journal
 from tests.admin.demo import COMMAND, demo
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "audit.md"
@@ -39,3 +40,10 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
     assert done.stderr == ""
     printed = [part.strip("\n") for part in done.stdout.split(MARK)]
     assert printed == [output.strip("\n") for _, output in blocks()]
+
+
+def test_every_action_is_on_the_page() -> None:
+    """And every outcome that a line can have."""
+    actions = {value for name, value in vars(journal).items() if name.isupper() and isinstance(value, str)}
+    assert {"upload", "upload.plan", "upload.credentials"} <= actions
+    assert {action for action in actions if f"`{action}`" not in PAGE.read_text()} == set()
