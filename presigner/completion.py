@@ -152,7 +152,7 @@ class Completer:
         if parts is None:
             return None
         parts = one_each(parts, {part.number: bare(part.etag) for part in claimed or ()})
-        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed) or _unclear(parts, whole):
+        if refusal := missing(upload, parts) or _claimed_wrongly(parts, claimed) or unclear(parts, whole):
             # Parts also go missing while another instance completes: then the upload is gone by now.
             return None if await self.storage.parts(upload.key, upload.upload_id) is None else refusal
         parts = _with_checksums(upload, parts, claimed)
@@ -237,7 +237,7 @@ def _claimed_wrongly(parts: tuple[UploadedPart, ...], claimed: list[CompletedPar
     return None if sorted((part.number, bare(part.etag)) for part in claimed) == there else _WRONG_PART
 
 
-def _unclear(parts: tuple[UploadedPart, ...], whole: Checksum | None) -> Refusal | None:
+def unclear(parts: tuple[UploadedPart, ...], whole: Checksum | None) -> Refusal | None:
     """Whether S3 has a part in two versions, and neither an ETag nor a checksum over all says which is meant."""
     return _WHICH_PART if whole is None and len({part.number for part in parts}) < len(parts) else None
 

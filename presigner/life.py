@@ -108,13 +108,13 @@ class Life:
         return (COMPLETED if stored is not None and fits(upload, stored, upload.declared) else ABORTED), []
 
     async def parts(self, upload: Upload) -> tuple[UploadedPart, ...] | Refusal:
-        """What S3 has of an open upload in parts."""
+        """What S3 has of an open upload in parts, as it is now."""
         try:
             over = await self._recorded(upload) in {COMPLETED, ABORTED}
             parts = None if over else await self.storage.parts(upload.key, upload.upload_id)
         except OSError:
             return STORAGE_UNAVAILABLE
-        return NOT_FOUND if parts is None else parts
+        return NOT_FOUND if parts is None else one_each(parts, {})
 
     async def _recorded(self, upload: Upload) -> str | None:
         """The state in the list; none where there is no list, or it can't be asked."""
@@ -152,9 +152,9 @@ class Life:
         parts = await self.parts(upload)
         if isinstance(parts, Refusal):
             return parts
-        held = sum(part.size for part in parts)
-        beside = sum(part.size for part in parts if part.number not in numbers)
-        return too_large(upload, held) if beside >= upload.size else None
+        sizes = {part.number: part.size for part in sorted(parts, key=lambda part: part.size)}
+        beside = sum(size for number, size in sizes.items() if number not in numbers)
+        return too_large(upload, sum(sizes.values())) if beside >= upload.size else None
 
     async def abort(self, upload: Upload, sealed: str, caller: Caller) -> Refusal | None:
         """Give the upload up: S3 has nothing of it then. What is completed stays as it is.

@@ -17,7 +17,7 @@ from gateway.journal import SIGN
 from gateway.policy.problems import Fault
 from presigner.access import NOT_FOUND
 from presigner.bodies import PartsRequest
-from presigner.completion import conditions, missing
+from presigner.completion import conditions, missing, unclear
 from presigner.desk import Desk, demand_query
 from presigner.life import Life
 from presigner.parts import MOST_PARTS
@@ -116,7 +116,7 @@ class _Counter:
         headers: tuple[tuple[str, str], ...] = ()
         if body.method == "POST":
             parts = granted(await self.life.parts(upload))
-            if refusal := missing(upload, parts):
+            if refusal := missing(upload, parts) or unclear(parts, None):
                 raise RefusedError(refusal)
             headers = conditions(upload, parts, None)
         now = self.desk.planner.clock()
