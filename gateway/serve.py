@@ -149,6 +149,7 @@ def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[]
         limits=settings.limits,
         cors=Cors.of(settings.cors.origins),
         proxies=TrustedProxies.of(settings.listen.trusted_proxies),
+        most_uploads=tenants.most_uploads,
         public_url=settings.public_url,
         sweeps=sweeps,
         draining=draining or Draining(),

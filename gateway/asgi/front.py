@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.admission import Admission, Admitted
 from gateway.allowance import Room
+from gateway.asgi.turnstile import TOO_MANY, Turnstile
 from gateway.asgi.wire import (
     Receive,
     Reply,
@@ -49,7 +50,9 @@ class UploadFront:
         admission: Admission,
         enact: Enact,
         request_ids: RequestIds,
+        turnstile: Turnstile | None = None,
     ) -> None:
+        self._turnstile = turnstile
         self._base = base
         self._carriage = carriage
         self._admission = admission
@@ -67,9 +70,22 @@ class UploadFront:
         if isinstance(admitted, Refusal):
             await send_reply(send, refusal_reply(admitted, request_id))
             return
-        outcome = await self._enacted(admitted, receive)
+        outcome = await self._through(admitted, receive)
         if outcome is not None:
             await send_reply(send, with_headers(render(outcome, request_id), admitted.room.headers))
+
+    async def _through(self, admitted: Admitted, receive: Receive) -> Reply | Refusal | None:
+        """The same as `_enacted`, where the tenant does not have too much under way already."""
+        if self._turnstile is None:
+            return await self._enacted(admitted, receive)
+        tenant = admitted.grant.tenant
+        if not self._turnstile.enter(tenant):
+            await admitted.room.released(TOO_MANY.code)
+            return TOO_MANY
+        try:
+            return await self._enacted(admitted, receive)
+        finally:
+            self._turnstile.leave(tenant)
 
     async def _enacted(self, admitted: Admitted, receive: Receive) -> Reply | Refusal | None:
         """What came of the grant; None when the client went away and there is nobody to answer."""

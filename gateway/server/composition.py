@@ -13,6 +13,7 @@ from gateway.asgi.cors import WithCors
 from gateway.asgi.front import Enact, RequestIds, UploadFront
 from gateway.asgi.mounts import Mounts
 from gateway.asgi.request_id import WithRequestId
+from gateway.asgi.turnstile import MOST, Turnstile
 from gateway.asgi.wire import Application, Scope
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
 from gateway.journal import Journal
@@ -53,7 +54,8 @@ class Parts:
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
     multipart. Without `sts` no client gets credentials of S3. Without `admin` there is no admin API. `journal` is told
     of every decision. `beside` is as for `Admission`, `draining` says that the process has been told to stop,
-    `public_url` where clients reach the gateway.
+    `most_uploads` is how many a
+    tenant may send through the proxy at once, `public_url` where clients reach the gateway.
     `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
@@ -80,6 +82,7 @@ class Parts:
     integrity: Integrity = Integrity.NONE
     draining: Callable[[], bool] = lambda: False
     public_url: str | None = None
+    most_uploads: int = MOST
     clock: Callable[[], float] = time.time
 
 
@@ -107,8 +110,9 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         integrity=parts.integrity,
     )
 
-    def front(backend: Backend, enact: Enact) -> UploadFront:
+    def front(backend: Backend, enact: Enact, turnstile: Turnstile | None = None) -> UploadFront:
         return UploadFront(
+            turnstile=turnstile,
             base=BASES[backend],
             carriage=ways[backend],
             admission=admission,
@@ -116,8 +120,13 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             request_ids=request_ids,
         )
 
+    proxy: Application
+    if parts.proxy is None:
+        proxy = front(Backend.PROXY, forwarder, Turnstile(parts.most_uploads))
+    else:
+        proxy = parts.proxy(admission)
     backends: dict[Backend, Application] = {
-        Backend.PROXY: front(Backend.PROXY, forwarder) if parts.proxy is None else parts.proxy(admission),
+        Backend.PROXY: proxy,
         Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.presigner.redirect),
         Backend.EDGE: parts.edge(admission),
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.admission import Admission
 from gateway.asgi.forwarded import TrustedProxies
+from gateway.asgi.turnstile import MOST
 from gateway.asgi.wire import Application
 from gateway.cors import NO_PAGES, Cors
 from gateway.identity.authenticate import AuthenticatorSettings
@@ -80,6 +81,7 @@ class Deployment:
         integrity: which bodies without a checksum get one from the proxy.
         cors: the origins of pages that may call.
         proxies: whose word counts on who the client is.
+        most_uploads: how many uploads of one tenant go through the proxy of one process at once.
         public_url: where clients reach the gateway, for its API's description.
         sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
         draining: whether the process has been told to stop, so that `/readyz` says so.
@@ -107,6 +109,7 @@ class Deployment:
     integrity: Integrity = Integrity.HELD
     cors: Cors = NO_PAGES
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    most_uploads: int = MOST
     public_url: str | None = None
     sweeps: bool = True
     draining: Callable[[], bool] = lambda: False

@@ -228,6 +228,7 @@ def _parts(
         journal=journal,
         integrity=deployment.integrity,
         cors=deployment.cors,
+        most_uploads=deployment.most_uploads,
         public_url=deployment.public_url,
         beside=opened.beside if opened.remote else None,
     )

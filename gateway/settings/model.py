@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.asgi.forwarded import TrustedProxies
+from gateway.asgi.turnstile import MOST
 from gateway.cors import origin
 from gateway.policy.addresses import url_fault
 from gateway.proxy.forward import Integrity
@@ -194,6 +195,12 @@ class Tenants(Table):
     )
     policy_stale_limit: Seconds = Field(
         default=300.0, description="Seconds more for which what was read is believed while the store does not answer."
+    )
+    most_uploads: int = Field(
+        default=MOST,
+        ge=1,
+        le=65_536,
+        description="Uploads of one tenant that go through one worker's proxy at once; more are `rate-limited`.",
     )
     allow_private_issuers: bool = Field(
         default=False, description="Believe issuers on loopback and private addresses, and over plain http."

@@ -57,8 +57,11 @@ class SlowUpload:
 
     def finish(self) -> int:
         """Send the rest: the status."""
-        self._connection.send(bytes(100_000))
-        return self._connection.getresponse().status
+        try:
+            self._connection.send(bytes(100_000))
+            return self._connection.getresponse().status
+        finally:
+            self._connection.close()
 
 
 def test_the_example_starts_a_gateway(ground: Ground) -> None:
@@ -152,6 +155,19 @@ def test_an_upload_under_way_finishes_while_the_gateway_drains(ground: Ground) -
         ended = gateway.ended()
 
     assert (meanwhile, still_there, status, ended) == (200, True, 200, 0)
+
+
+def test_one_tenant_does_not_take_a_whole_worker(ground: Ground) -> None:
+    """Beyond its share it is told to wait, while others upload; its room is given back with each upload that ends."""
+    ground.put_tenant("other")
+    with serving(ground.environment(TENANTS__MOST_UPLOADS="2")) as gateway:
+        slow = [SlowUpload(gateway, ground.token()) for _ in range(2)]
+        until(lambda: put(gateway, ground.token()) == 429, what="acme has its share")
+        other = put(gateway, ground.token("other"))
+        finished = [each.finish() for each in slow]
+        again = put(gateway, ground.token())
+
+    assert (other, finished, again) == (200, [200, 200], 200)
 
 
 def test_an_upload_that_takes_too_long_does_not_keep_the_gateway(ground: Ground) -> None:
