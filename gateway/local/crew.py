@@ -47,6 +47,7 @@ class Crew:
             status = 1
             try:
                 tie()
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C while it starts is the demo's affair
                 os.close(to)
                 os.close(answers)
                 status = _supervise(data, listeners, hearing, answering)

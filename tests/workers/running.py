@@ -151,6 +151,14 @@ def kill_all(session: int) -> None:
         os.killpg(session, signal.SIGKILL)
 
 
+def lives(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
 def until(holds: "object", *, what: str) -> None:
     """Wait until `holds()` is true; only a defect makes it fail."""
     assert callable(holds)

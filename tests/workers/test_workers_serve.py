@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from gateway.serve import ServeError, examine
 from gateway.server.listening import on_path, on_port
 from gateway.settings import read
-from tests.workers.running import COMMAND, Gateway, Ground, serving, until
+from tests.workers.running import COMMAND, Gateway, Ground, lives, serving, until
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/upload-gateway.toml"
 
@@ -189,16 +189,9 @@ def test_a_killed_supervisor_leaves_no_worker(ground: Ground) -> None:
     with serving(ground.environment(WORKERS="2")) as gateway:
         workers = gateway.workers
         gateway.process.kill()
-        until(lambda: not any(_lives(pid) for pid in workers), what="the workers end")
+        until(lambda: not any(lives(pid) for pid in workers), what="the workers end")
 
     assert len(workers) == 2
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except FileNotFoundError:
-        return False
 
 
 def test_a_unix_socket_serves_a_proxy_on_the_same_machine(ground: Ground) -> None:
