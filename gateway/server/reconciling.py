@@ -36,7 +36,10 @@ from presigner.sealing import Sealer
 _LOG: Final = logging.getLogger(__name__)
 
 EVERY: Final = 86_400.0
-"""Seconds between two comparisons of everything, and before the first one."""
+"""Seconds between two comparisons of everything."""
+
+FIRST: Final = 600.0
+"""Seconds before the first one, so that a process that is often started anew compares, too."""
 
 ORPHANED: Final = ABANDONED_AFTER_DAYS * 86_400.0
 """Seconds after which an upload that nobody lists is given up."""
@@ -159,10 +162,10 @@ class _Bucket:
         return await self._objects.size(key)
 
 
-async def sweep_ledger(reconciling: Reconciling, *, every: float = EVERY) -> None:
+async def sweep_ledger(reconciling: Reconciling, *, first: float = FIRST, every: float = EVERY) -> None:
     """Compare all tenants and tidy the stores, for ever; what can't be compared now has its turn the next time."""
+    await asyncio.sleep(first)
     while True:
-        await asyncio.sleep(every)
         try:
             await reconciling.opened.aside(lambda: reconciling.opened.stores.tidy(reconciling.clock()))
             for tenant in await reconciling.tenants():
@@ -171,6 +174,7 @@ async def sweep_ledger(reconciling: Reconciling, *, every: float = EVERY) -> Non
                     _LOG.warning("Tenant %s was not as counted: %s", tenant, summary(found))
         except OSError as error:
             _LOG.warning("The comparison with S3 waits: %s", error)
+        await asyncio.sleep(every)
 
 
 def summary(found: TenantReconciled) -> str:

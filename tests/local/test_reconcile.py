@@ -13,7 +13,9 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from gateway.local.embedded_s3 import EmbeddedS3
+from gateway.local.examined import demo_deployment
 from gateway.local.s3_identities import Identities
+from gateway.server.reconciling import reconciling_of, sweep_ledger
 from gateway.storage.calls import S3Calls
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.listing import Listed, Listing
@@ -223,3 +225,21 @@ def test_where_there_is_no_demo_the_command_says_so(tmp_path: Path) -> None:
     done = subprocess.run([COMMAND, "reconcile", "--data", tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("upload-gateway: There is no demo in ")
+
+
+def test_a_gateway_compares_by_itself(running: Demo) -> None:
+    """Every tenant in its turn, and the stores are tidied; what S3 does not answer about waits."""
+    operator(running).put("acme/by-itself")
+    deployment = demo_deployment(running.data)
+
+    async def go() -> None:
+        async with reconciling_of(deployment) as reconciling:
+            seen = reconciling.opened.stores.ledger.seen
+            sweeping = asyncio.ensure_future(sweep_ledger(reconciling, first=0, every=3600))
+            async with asyncio.timeout(30):
+                while not seen("acme", ["acme/by-itself"]):  # noqa: ASYNC110 - the sweep's own work is waited for
+                    await asyncio.sleep(0.01)
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+    asyncio.run(go())
