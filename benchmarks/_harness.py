@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,7 +145,7 @@ def demo(place: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def served(place: Path, running: Demo, *, workers: int = 1) -> Iterator[Demo]:
+def served(place: Path, running: Demo, *, workers: int = 1, changes: Mapping[str, str] | None = None) -> Iterator[Demo]:
     """`upload-gateway serve` over the demo's S3 and issuer, as it runs in production: defaults but for the places.
 
     Its tenant `acme` has a quota and a rate, far above any load, so that both are held.
@@ -175,6 +175,7 @@ def served(place: Path, running: Demo, *, workers: int = 1) -> Iterator[Demo]:
         "TENANTS__FOLDER": str(place / "tenants"),
         "TENANTS__ALLOW_PRIVATE_ISSUERS": "true",
         "SEALING__KEYS": base64.b64encode(bytes(32)).decode(),
+        **(changes or {}),
     }
     program, log = str(Path(sys.executable).with_name("upload-gateway")), place / "serve.log"
     with log.open("wb") as output:

@@ -5,6 +5,8 @@ The rule that keeps requests apart: a next head is looked for only where the bod
 """
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +24,10 @@ from gateway.server._response import DateLine, problem_response
 _PIECE: Final = 8_192
 """What is read ahead is kept in pieces of this size, so that taking one request from the front copies little of the
 rest: a client that sends thousands at once must not cost the square of them."""
+
+
+_NOT_ANOTHER_BYTE: Final = struct.pack("ii", 1, 0)
+"""The kernel's `struct linger` that resets a connection as it is closed (socket(7))."""
 
 
 class Phase(Enum):
@@ -60,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._now = shared.loop.time
         self._phase = Phase.HEAD
         self._alarm = Alarm(shared.loop, self._late)
-        self._stall = Alarm(shared.loop, self._abort)
+        self._stall = Alarm(shared.loop, self._reset)
         self._reader = HeadReader(shared.limits)
         self._framing: Framing = framing_for(0)
         self._pace = Pace(shared.limits, 0.0)
@@ -388,6 +394,17 @@ class Connection(asyncio.Protocol):
         # A client that does not read would keep a closing connection for ever.
         self._stall.set(self._now() + self._limits.linger_seconds)
         self._transport.close()
+
+    def _reset(self) -> None:
+        """Drop a client that does not read, and what the kernel still holds for it.
+
+        Closed as usual, such a connection would stay in the kernel with its buffers full, asking again and again
+        whether there is room (RFC 9293 section 3.8.6.1).
+        """
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOT_ANOTHER_BYTE)
+        self._abort()
 
     def _abort(self) -> None:
         self._phase = Phase.CLOSED
