@@ -1,8 +1,10 @@
 """The presigner as one FastAPI application: the upload API and the redirect, with every error a problem."""
 
+import functools
+import json
 from collections.abc import Iterable
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 
 from gateway.journal import Journal
 from presigner.problems import install
@@ -19,6 +21,7 @@ def create_application(
         title="upload-gateway",
         summary="Uploads to S3 for people you do not trust.",
         version="1",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -26,5 +29,19 @@ def create_application(
     )
     for router in routers:
         application.include_router(router)
+    _describe(application)
     install(application, journal)
     return application
+
+
+def _describe(application: FastAPI) -> None:
+    """`/openapi.json`, written once: it is large, and anybody may ask for it as often as they like."""
+
+    @functools.cache
+    def written() -> bytes:
+        return json.dumps(application.openapi(), ensure_ascii=False).encode()
+
+    async def describe() -> Response:
+        return Response(written(), media_type="application/json")
+
+    application.add_api_route("/openapi.json", describe, include_in_schema=False)

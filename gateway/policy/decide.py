@@ -68,9 +68,12 @@ def _scope(principal: Principal, policy: Policy, _: Intent) -> Refusal | None:
 
 def _backend(_: Principal, policy: Policy, intent: Intent) -> Refusal | None:
     backend = intent.carriage.backend
-    if backend in policy.backends:
-        return _client(policy, intent)
-    return Refusal(code=Code.BACKEND_NOT_ALLOWED, detail=f"The tenant may not upload through {backend}.")
+    if backend not in policy.backends:
+        return Refusal(code=Code.BACKEND_NOT_ALLOWED, detail=f"The tenant may not upload through {backend}.")
+    if policy.inspection == "required" and not intent.carriage.inspects:
+        detail = f"The tenant demands that what arrives is inspected first, which {backend} can't do here."
+        return Refusal(code=Code.BACKEND_NOT_ALLOWED, detail=detail)
+    return _client(policy, intent)
 
 
 def _client(policy: Policy, intent: Intent) -> Refusal | None:

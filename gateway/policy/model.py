@@ -193,6 +193,7 @@ class Carriage:
     - `max_size`: bytes. `advice`: a sentence naming what would work where this way does not.
     - `checksum_later`: True where a required checksum may still be given when the upload is completed.
     - `adds_headers`: False where the client's own request goes to S3 (a redirect), so nothing can be added to it.
+    - `inspects`: whether what arrives lands apart, and becomes the tenant's only when it was inspected.
     - `portable_names`, `max_encoded_name` (characters): names, and the keys they make, that the way can hold.
     - `metadata_keys`, `checksums`, `object_headers`: the ones listed at deployment; None where the way takes any.
     """
@@ -202,6 +203,7 @@ class Carriage:
     advice: str = "Begin the upload with POST /uploads, which sends large objects in parts."
     checksum_later: bool = False
     adds_headers: bool = True
+    inspects: bool = False
     portable_names: bool = False
     max_encoded_name: int | None = None
     metadata_keys: frozenset[str] | None = None

@@ -109,6 +109,7 @@ def test_a_policy_of_defaults_grants_nothing() -> None:
         (CALLER, with_policy(backends=(Backend.EDGE, Backend.PRESIGNED)), Code.BACKEND_NOT_ALLOWED),
         (CALLER, with_policy(backends=()), Code.BACKEND_NOT_ALLOWED),
         (CALLER, with_policy(backends=(Backend.PROXY,)), None),
+        (CALLER, with_policy(inspection="required"), Code.BACKEND_NOT_ALLOWED),
         (with_caller(name_prefix="a."), POLICY, None),
         (with_caller(name_prefix="b"), POLICY, Code.NAME_NOT_ALLOWED),
         (with_caller(name_prefix="a.png/"), POLICY, Code.NAME_NOT_ALLOWED),
