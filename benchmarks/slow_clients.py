@@ -88,7 +88,7 @@ async def one(kind: str, slow: Slow, port: int, ends: Counter[str]) -> None:
     """One slow client, from its connection to its end."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # so that what is not read is soon in the way
-    connection.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
     reader, writer = await asyncio.open_connection(sock=connection, limit=1_024)
     sending = asyncio.ensure_future(slow(reader, writer))
