@@ -148,14 +148,14 @@ def demo(place: Path) -> Iterator[Demo]:
 def served(place: Path, running: Demo, *, workers: int = 1, changes: Mapping[str, str] | None = None) -> Iterator[Demo]:
     """`upload-gateway serve` over the demo's S3 and issuer, as it runs in production: defaults but for the places.
 
-    Its tenant `acme` has a quota and a rate, far above any load, so that both are held.
+    Its tenant `acme` has a quota and a rate, far above any load, so that both are held, unless it is not `limited`.
     """
     place.mkdir()
     keys = json.loads((running.data / "s3-keys.json").read_text())
     demo_file = json.loads((running.data / "demo.json").read_text())
     (place / "tenants").mkdir()
     rules = {"quota": {"bytes": 1 << 50, "objects": 1 << 40}, "rate": {"per_second": 100_000, "burst": 100_000}}
-    tenant = {"version": 1, "tenant": "acme", "types": {"*/*": []}, "overwrite": True, **rules}
+    tenant = {"version": 1, "tenant": "acme", "types": {"*/*": []}, "overwrite": True, **(rules if limited else {})}
     (place / "tenants" / "acme.json").write_text(json.dumps(tenant))
     issuer = {name: demo_file[name] for name in ("issuer", "jwks_uri", "tenant_claim")}
     operators = {name: demo_file["admin"][name] for name in ("issuer",)} | {"jwks_uri": demo_file["jwks_uri"]}

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.plans [--rounds 7] [--seconds 3] [--lanes 16] [--place DIR]
 
-It starts the demo, Companion (Node) on the same bucket and a bare FastAPI application on our HTTP front, one process
-each. In every round each way has its turn for `--seconds` over `--lanes` kept connections; told are medians over the
+It starts the demo for its S3 and its issuer, `upload-gateway serve` with its defaults and one worker, Companion (Node)
+on the same bucket and a bare FastAPI application on our HTTP front, one process each. In every round each way has its turn for `--seconds` over `--lanes` kept connections; told are medians over the
 rounds, and ratios that are medians of the rounds' own, so that what else the machine does meets both sides. `CPU` is
 what all threads of the server's process used for a request, and does not depend on who else was there.
 
@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._harness import Demo, cpu_seconds, demo, machine, scratch
+from benchmarks._harness import Demo, cpu_seconds, demo, machine, scratch, served
 from benchmarks._load import burst
 from benchmarks._others import MISSING, floor, node
 
@@ -65,7 +65,7 @@ def params(port: int, *headers: str) -> list[bytes]:
     return [request("GET", target, port, ("Accept: application/json", *headers)) for target in targets]
 
 
-def ways(running: Demo, place: Path, stack: ExitStack) -> dict[str, Way]:
+def ways(running: Demo, gateway: Demo, place: Path, stack: ExitStack) -> dict[str, Way]:
     """All ways that are there, in the order of the table."""
     bare = stack.enter_context(floor(place))
     companion = stack.enter_context(node("companion.mjs", running, place))
@@ -77,8 +77,8 @@ def ways(running: Demo, place: Path, stack: ExitStack) -> dict[str, Way]:
         found["Companion `/s3/params`"] = Way(pid=companion.pid, port=companion.port, requests=params(companion.port))
     return {
         **found,
-        "gateway `/s3/params`": Way(pid=running.pid, port=running.port, requests=params(running.port, bearer)),
-        "gateway `POST /uploads`": Way(pid=running.pid, port=running.port, requests=plans(running.port, running.token)),
+        "gateway `/s3/params`": Way(pid=gateway.pid, port=gateway.port, requests=params(gateway.port, bearer)),
+        "gateway `POST /uploads`": Way(pid=gateway.pid, port=gateway.port, requests=plans(gateway.port, running.token)),
     }
 
 
@@ -126,7 +126,8 @@ def main() -> None:
     print(f"{machine()}; {options.rounds} rounds, {options.lanes} connections.")
     with ExitStack() as stack:
         place = stack.enter_context(scratch(options.place))
-        found = ways(stack.enter_context(demo(place)), place, stack)
+        running = stack.enter_context(demo(place))
+        found = ways(running, stack.enter_context(served(place / "serve", running, limited=False)), place, stack)
         tell(rounds(found, options))
 
 
