@@ -145,7 +145,9 @@ def demo(place: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def served(place: Path, running: Demo, *, workers: int = 1, changes: Mapping[str, str] | None = None) -> Iterator[Demo]:
+def served(
+    place: Path, running: Demo, *, workers: int = 1, limited: bool = True, changes: Mapping[str, str] | None = None
+) -> Iterator[Demo]:
     """`upload-gateway serve` over the demo's S3 and issuer, as it runs in production: defaults but for the places.
 
     Its tenant `acme` has a quota and a rate, far above any load, so that both are held, unless it is not `limited`.

@@ -3,9 +3,10 @@
     .venv/bin/python -m benchmarks.plans [--rounds 7] [--seconds 3] [--lanes 16] [--place DIR]
 
 It starts the demo for its S3 and its issuer, `upload-gateway serve` with its defaults and one worker, Companion (Node)
-on the same bucket and a bare FastAPI application on our HTTP front, one process each. In every round each way has its turn for `--seconds` over `--lanes` kept connections; told are medians over the
-rounds, and ratios that are medians of the rounds' own, so that what else the machine does meets both sides. `CPU` is
-what all threads of the server's process used for a request, and does not depend on who else was there.
+on the same bucket and a bare FastAPI application on our HTTP front, one process each. In every round each way has its
+turn for `--seconds` over `--lanes` kept connections; told are medians over the rounds, and ratios that are medians of
+the rounds' own, so that what else the machine does meets both sides. `CPU` is what all threads of the server's process
+used for a request, and does not depend on who else was there.
 
 Ours verifies the token (RS256), asks for the policy, decides, signs, seals the id, and has the upload in its list when
 it answers; its audit is written a moment later. Companion signs a form.
