@@ -34,6 +34,9 @@ demo: install
 test: install
 	@scripts/test
 
+coverage: install
+	@scripts/coverage
+
 check: install
 	@scripts/check
 
