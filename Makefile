@@ -11,7 +11,7 @@ DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install web demo test check format images requirements clean edge-package edge-runtime
+.PHONY: install web demo test coverage check format images requirements clean edge-package edge-runtime
 
 install: $(STAMP) $(WEB)
 
