@@ -185,7 +185,7 @@ def served(
         process = subprocess.Popen([program, "serve"], env=environment, stdout=output, stderr=output)
     try:
         _await_ready(process, port, log)
-        yield replace(running, pid=process.pid, port=port)
+        yield replace(running, pid=children(process.pid)[0] if workers == 1 else process.pid, port=port)
     finally:
         _end(process, signal.SIGTERM)
 
