@@ -11,7 +11,7 @@ DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install web demo test coverage check format images requirements clean edge-package edge-runtime
+.PHONY: install web demo test coverage check format images requirements clean edge-package edge-runtime deploy verify destroy infra-check
 
 install: $(STAMP) $(WEB)
 
@@ -58,6 +58,28 @@ edge-package: install
 
 edge-runtime: install
 	@$(BIN)/python scripts/edge-runtime
+
+# One stage on AWS (docs/how-to/deploy-on-aws.md): STAGE as in infra/parameters.toml, PART regional or edge.
+PART ?= regional
+
+deploy destroy: install
+	@$(BIN)/python scripts/stage $@ $(or $(STAGE),$(error say which: make $@ STAGE=test)) --part $(PART)
+
+verify: install
+	@$(BIN)/python scripts/stage $@ $(or $(STAGE),$(error say which: make $@ STAGE=test)) --part $(PART) \
+		$(if $(TOKEN_FILE),--token-file $(TOKEN_FILE))
+
+# What linters say of the templates, in an environment of their own; infra/checkov.yaml has the reasons for what is left out.
+LINTERS := build/infra-linters
+
+infra-check: $(LINTERS)/.installed
+	$(LINTERS)/bin/cfn-lint infra/account.yaml infra/edge.yaml infra/regional.yaml
+	$(LINTERS)/bin/checkov --config-file infra/checkov.yaml
+
+$(LINTERS)/.installed: requirements-infra.txt
+	test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)
+	$(LINTERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-infra.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) gateway/web/dist gateway/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -73,7 +73,7 @@ class RestApi:
     ) -> None:
         values = {"AWS::Partition": "aws", "AWS::Region": "local", "UploadBucket": endpoint.bucket}
         self._definition = cast(
-            Document, resolved(definition, {**values, "AuthorizerArn": "authorizer", "ProxyRoleArn": "role"})
+            Document, resolved(definition, {**values, "AuthorizerFunction.Arn": "authorizer", "ProxyRole.Arn": "role"})
         )
         self._authorizer = authorizer
         self._role = role

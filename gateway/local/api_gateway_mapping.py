@@ -87,6 +87,6 @@ def resolved(value: object, parameters: Mapping[str, str]) -> object:
     """The definition with its `Fn::Sub` filled in, as the template that includes it does."""
     if isinstance(value, dict):
         if value.keys() == {"Fn::Sub"}:
-            return re.sub(r"\$\{([A-Za-z:]+)\}", lambda match: parameters[match[1]], value["Fn::Sub"])
+            return re.sub(r"\$\{([A-Za-z:.]+)\}", lambda match: parameters[match[1]], value["Fn::Sub"])
         return {name: resolved(member, parameters) for name, member in value.items()}
     return [resolved(item, parameters) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,268 @@
+"""The templates walked: what each must have, and where they say what the code says."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from edge_auth.deployable import faults
+from gateway.cors import MAX_AGE
+from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
+from gateway.proxy.definition import AUTHORIZER_URI, ROLE, S3_URI
+from gateway.server.carriages import LISTED_METADATA_KEYS, Limits, edge_headers
+from gateway.storage.cors import EXPOSED, METHODS
+from gateway.tenants.dynamodb.schema import ACTIONS, DEFINITION, TTL
+from tests.infra.templates import ROOT, of_type, references, template, walk
+
+NAMES = ("account", "edge", "regional")
+REGIONAL, EDGE = template("regional"), template("edge")
+FUNCTION = "AWS::Serverless::Function"
+
+REASONS = {
+    ("UploadBucketPolicy", "s3:*"): "a statement that denies denies everything",
+    ("StoreAccess", "${Table.Arn}/index/*"): "the table's own indexes",
+    **{
+        (name, "${UploadBucket.Arn}/*"): "keys begin with the tenant's prefix, and the bucket holds nothing but uploads"
+        for name in ("UploadBucketPolicy", "ProxyRole", "SignerRole", "CompleterRole")
+    },
+    (
+        "EdgeRole",
+        "arn:${AWS::Partition}:logs:*:${AWS::AccountId}:log-group:/aws/lambda/us-east-1.${AWS::StackName}-*",
+    ): "an edge function logs in the viewer's Region, and its name ends as CloudFormation likes",
+}
+"""Wildcards in policies, and why they are there."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_referred_to_exists(name: str) -> None:
+    """Parameters and resources by their names, in resources and outputs."""
+    document = template(name)
+    known = set(document["Resources"]) | set(document.get("Parameters", {}))
+    found = {one for one in references(document) if not one.startswith("AWS::")}
+
+    assert found <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_used_and_explained(name: str) -> None:
+    """So is every condition."""
+    document = template(name)
+    parameters, conditions = document.get("Parameters", {}), document.get("Conditions", {})
+    text = json.dumps({key: value for key, value in document.items() if key != "Parameters"})
+
+    assert set(parameters) - references(document) == set()
+    assert [name for name, rule in parameters.items() if not rule.get("Description")] == []
+    assert [name for name in conditions if text.count(f'"{name}"') < 2] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_output_is_explained_and_made_where_its_resource_is(name: str) -> None:
+    """An output of a conditional resource has the resource's condition."""
+    document = template(name)
+    for output in document["Outputs"].values():
+        conditions = {document["Resources"].get(one, {}).get("Condition") for one in references(output["Value"])}
+
+        assert output["Description"]
+        assert conditions <= {None, output.get("Condition")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_is_one_that_two_stages_would_share(name: str) -> None:
+    """Names are CloudFormation's, or begin with the stack's."""
+    naming = re.compile(r"(?:Name|Bucket|TableName|FunctionName|RoleName|LogGroupName|RestApiName|Alias)$")
+    inside = {"AttributeName", "IndexName", "PolicyName", "MetricName", "Value", "StageName", "ApiName"}
+    literal = [
+        (path, value)
+        for path, value in walk(document_resources(name))
+        if path
+        and naming.search(path[-1])
+        and path[-1] not in inside
+        and "Dimensions" not in path
+        and isinstance(value, str)
+        and path[-2:] != ("Fn::Transform", "Name")
+        and path[-1] != "AutoPublishAlias"
+    ]
+    made = [
+        value
+        for path, value in walk(document_resources(name))
+        if path and path[-1] in {"Name", "LogGroupName"} and isinstance(value, dict) and "Dimensions" not in path
+    ]
+
+    assert literal == []
+    assert [one for one in made if not re.search(r"\$\{(AWS::StackName|EdgeFunction)\}", one.get("Fn::Sub", ""))] == []
+
+
+def document_resources(name: str) -> dict[str, Any]:
+    """A template's resources."""
+    found: dict[str, Any] = template(name)["Resources"]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_policy_has_a_wildcard_without_a_reason(name: str) -> None:
+    """Every reason is of a wildcard that is there; both templates together use all of them."""
+    wild = set()
+    for path, value in walk(document_resources(name)):
+        if isinstance(value, dict) and "Effect" in value:
+            for member in ("Action", "NotAction", "Resource"):
+                for _, text in walk(value.get(member)):
+                    if isinstance(text, str) and "*" in text:
+                        wild.add((path[0], text))
+
+    assert wild == {entry for entry in REASONS if entry[0] in template(name)["Resources"]}
+
+
+@pytest.mark.parametrize("document", [REGIONAL, EDGE])
+def test_every_function_has_a_log_group_with_an_end_and_an_alarm(document: dict[str, Any]) -> None:
+    """An edge function can't be told its log group, so it is made under the name that Lambda takes."""
+    alarms = references(of_type(document, "AWS::CloudWatch::Alarm"))
+    groups = of_type(document, "AWS::Logs::LogGroup")
+    for name, function in of_type(document, FUNCTION).items():
+        named = references(function["Properties"].get("LoggingConfig", {}))
+        named |= {group for group, resource in groups.items() if name in references(resource)}
+
+        assert named & set(groups)
+        assert name in alarms or (document is EDGE and "Distribution" in alarms)
+    assert all("RetentionInDays" in group["Properties"] for group in groups.values())
+
+
+def test_every_alarm_names_a_chapter_of_the_runbook() -> None:
+    """Whoever is woken up knows where to read."""
+    page = (ROOT / "docs/how-to/deploy-on-aws.md").read_text()
+    for document in (REGIONAL, EDGE):
+        for alarm in of_type(document, "AWS::CloudWatch::Alarm").values():
+            chapter = re.search(r'"(.+)"', alarm["Properties"]["AlarmDescription"])
+
+            assert chapter is not None
+            assert f"### {chapter[1]}\n" in page
+
+
+def test_the_data_outlives_the_stack() -> None:
+    """A bucket and a table are never deleted with it."""
+    kept = {**of_type(REGIONAL, "AWS::S3::Bucket"), **of_type(REGIONAL, "AWS::DynamoDB::Table")}
+
+    assert {(r["DeletionPolicy"], r["UpdateReplacePolicy"]) for r in kept.values()} == {("Retain", "Retain")}
+
+
+def test_the_bucket_is_private_versioned_and_tidy() -> None:
+    """Public access blocked four times, no ACLs, parts that nobody completes go away."""
+    bucket = REGIONAL["Resources"]["UploadBucket"]["Properties"]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "AbortIncompleteMultipartUpload" in bucket["LifecycleConfiguration"]["Rules"][0]
+
+
+def test_the_bucket_answers_pages_as_the_gateway_would_have_it() -> None:
+    """The rule is the one that `upload-gateway doctor` looks for."""
+    (rule,) = REGIONAL["Resources"]["UploadBucket"]["Properties"]["CorsConfiguration"]["Fn::If"][1]["CorsRules"]
+
+    assert rule == {
+        "AllowedOrigins": {"Ref": "CorsOrigins"},
+        "AllowedMethods": sorted(METHODS),
+        "AllowedHeaders": ["*"],
+        "ExposedHeaders": list(EXPOSED),
+        "MaxAge": MAX_AGE,
+    }
+
+
+def test_the_table_is_the_stores() -> None:
+    """Keys, indexes, billing and TTL; its policy names the stores' actions."""
+    table = REGIONAL["Resources"]["Table"]["Properties"]
+    (statement,) = REGIONAL["Resources"]["StoreAccess"]["Properties"]["PolicyDocument"]["Statement"]
+
+    assert {name: table[name] for name in DEFINITION} == DEFINITION
+    assert table["TimeToLiveSpecification"] == {"AttributeName": TTL, "Enabled": True}
+    assert statement["Action"] == list(ACTIONS)
+
+
+def test_the_proxys_definition_names_resources_of_the_template() -> None:
+    """What the included document substitutes is there, and the function is told the same metadata keys."""
+    resources = REGIONAL["Resources"]
+    function = resources["AuthorizerFunction"]["Properties"]
+    included = resources["ProxyApi"]["Properties"]["DefinitionBody"]["Fn::Transform"]
+    named = {one for text in (S3_URI, AUTHORIZER_URI, ROLE) for one in references({"Fn::Sub": text})}
+
+    assert {one for one in named if not one.startswith("AWS::")} <= set(resources)
+    assert (ROOT / "infra" / included["Parameters"]["Location"]).is_file()
+    keys = function["Environment"]["Variables"]["UPLOAD_GATEWAY_PROXY__METADATA_KEYS"]
+    assert frozenset(keys.split(",")) == LISTED_METADATA_KEYS
+
+
+def test_what_the_presigners_api_says_itself_is_of_the_catalogue() -> None:
+    """Type, title and status."""
+    body = REGIONAL["Resources"]["PresignerApi"]["Properties"]["DefinitionBody"]
+    for response in body["x-amazon-apigateway-gateway-responses"].values():
+        problem = json.loads(response["responseTemplates"]["application/json"])
+        code = Code(problem["type"].removeprefix(TYPE_PREFIX))
+
+        assert (problem["status"], problem["title"]) == CATALOGUE[code]
+        assert response["statusCode"] == str(problem["status"])
+
+
+@pytest.mark.parametrize("api", ["ProxyApi", "PresignerApi"])
+def test_access_logs_hold_no_credential(api: str) -> None:
+    """No header, no query, and no path where a ticket may stand in it; bodies are never traced."""
+    properties = REGIONAL["Resources"][api]["Properties"]
+    written = json.loads(properties["AccessLogSetting"]["Fn::If"][1]["Format"])
+    (limits,) = properties["MethodSettings"]
+
+    assert not any(
+        re.search(r"token|header|query|authorizer\.(?!answer_x_request_id)", one) for one in written.values()
+    )
+    assert ("path" in written) is (api == "ProxyApi")
+    assert (limits["DataTraceEnabled"], limits["LoggingLevel"]) == (False, "OFF")
+
+
+@pytest.mark.parametrize(("name", "reader"), [("AuthorizerFunction", "authorizer"), ("PresignerFunction", "presigner")])
+def test_a_function_can_read_its_environment(name: str, reader: str) -> None:
+    """The variables of the template, with values of their kind, are settings that the function takes."""
+    from gateway.proxy.lambda_handler import AuthorizerSettings
+    from presigner.lambda_settings import LambdaSettings
+
+    variables = REGIONAL["Resources"][name]["Properties"]["Environment"]["Variables"]
+    values = {"UPLOAD_GATEWAY_ISSUERS": "[]", "UPLOAD_GATEWAY_CORS__ORIGINS": "https://app.example.com"}
+    environment = {
+        key: value if isinstance(value, str) else values.get(key, "bucket") for key, value in variables.items()
+    }
+    settings = AuthorizerSettings if reader == "authorizer" else LambdaSettings
+
+    assert isinstance(settings.from_environment({**environment, "AWS_REGION": "eu-central-1"}), settings)
+
+
+def test_the_edge_function_is_one_that_cloudfront_takes() -> None:
+    """What no linter says, ours does, `Globals` included."""
+    for function in of_type(EDGE, FUNCTION).values():
+        assert faults(function["Properties"], EDGE.get("Globals", {}).get("Function")) == ()
+
+
+def test_the_edge_function_is_on_every_behaviour() -> None:
+    """As a numbered version, without the body; nothing is cached, and only HTTPS is answered."""
+    config = EDGE["Resources"]["Distribution"]["Properties"]["DistributionConfig"]
+    for behaviour in (config["DefaultCacheBehavior"], *config.get("CacheBehaviors", [])):
+        (association,) = behaviour["LambdaFunctionAssociations"]
+
+        assert association == {
+            "EventType": "viewer-request",
+            "IncludeBody": False,
+            "LambdaFunctionARN": {"Ref": "EdgeFunction.Version"},
+        }
+        assert behaviour["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+        assert behaviour["OriginRequestPolicyId"] == {"Ref": "CarriedHeaders"}
+        assert behaviour["ViewerProtocolPolicy"] == "https-only"
+
+
+def test_the_distribution_carries_the_headers_of_the_carriage_and_signs_always() -> None:
+    """Ten headers, no query, no cookies."""
+    policy = EDGE["Resources"]["CarriedHeaders"]["Properties"]["OriginRequestPolicyConfig"]
+    access = EDGE["Resources"]["OriginAccess"]["Properties"]["OriginAccessControlConfig"]
+
+    assert frozenset(policy["HeadersConfig"]["Headers"]) == edge_headers(Limits.AWS)
+    assert len(policy["HeadersConfig"]["Headers"]) == 10
+    assert (policy["QueryStringsConfig"], policy["CookiesConfig"]) == (
+        {"QueryStringBehavior": "none"},
+        {"CookieBehavior": "none"},
+    )
+    assert (access["SigningBehavior"], access["SigningProtocol"]) == ("always", "sigv4")
