@@ -32,6 +32,9 @@ REGION: Final = "us-east-1"
 
 _MARKER: Final = "upload-gateway-ready"  # outside every tenant's prefix, which ends in a slash
 
+_LAUNCHES: Final = 3
+"""How often the server is started until it has all of its ports."""
+
 _READY_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.02
 _PATIENCE: Final = 5.0
@@ -121,8 +124,7 @@ class EmbeddedS3:
         prepare(self.directory)
         self._lock.acquire()
         try:
-            self._launch(program)
-            self._await_ready(time.monotonic() + _READY_SECONDS)
+            self._launch_and_wait(program)
             self._configure()
         except BaseException:  # also Ctrl-C while starting: the child must not stay
             self.stop()
@@ -139,6 +141,22 @@ class EmbeddedS3:
     def failure(self) -> DemoError | None:
         """Why the server is gone, if it ended by itself."""
         return None if self._child is None or self._child.alive else self._child.death("The embedded S3")
+
+    def _launch_and_wait(self, program: Path) -> None:
+        """Until the server is ready; with other ports where somebody took one of them after it was found free."""
+        wanted = self.port
+        for launches_left in reversed(range(_LAUNCHES)):
+            self._launch(program)
+            try:
+                self._await_ready(time.monotonic() + _READY_SECONDS)
+            except DemoError:
+                if not launches_left or self._child is None or not _lost_a_port(self._child):
+                    raise
+                self._child.stop(0.0)
+                self._remove_sockets()
+                self.port = wanted
+            else:
+                return
 
     def _launch(self, program: Path) -> None:
         data = self.directory / "s3"
@@ -281,6 +299,12 @@ def _volume_mebibytes(free: int) -> int:
     """
     wanted = max(64, min(1024, (free >> 20) // 64))
     return 1 << (wanted.bit_length() - 1)
+
+
+def _lost_a_port(child: Child) -> bool:
+    """Whether the server ended because somebody listens where it was to: seen before it binds, or as it does."""
+    said = ("Port allocation failed", "address already in use")
+    return not child.alive and any(words in line for line in child.log_lines() for words in said)
 
 
 def _options(data: Path, directory: Path, served: dict[str, int]) -> list[str]:

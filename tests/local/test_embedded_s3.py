@@ -189,3 +189,20 @@ def test_an_unusable_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DemoError, match=r"The directory .*file/data can't be used"):
         EmbeddedS3(tmp_path / "file" / "data").start()
+
+
+def test_a_port_that_is_taken_while_it_starts_costs_another_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ports are found free before SeaweedFS has them, and somebody else may be quicker."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        kept, first = EmbeddedS3._choose_ports, [taken.getsockname()[1]]
+
+        def chosen(self: EmbeddedS3) -> dict[str, int]:
+            served = kept(self)
+            return {**served, "filer": first.pop()} if first else served
+
+        monkeypatch.setattr(EmbeddedS3, "_choose_ports", chosen)
+        with EmbeddedS3(tmp_path) as s3:
+            assert s3.alive
+        assert first == []
