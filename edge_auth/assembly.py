@@ -3,7 +3,6 @@
 What runs in CloudFront (`lambda_function`) and what runs on one machine differ in the settings alone.
 """
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,8 @@ from edge_auth.settings import Settings
 from gateway.admission import Admission, Admitted
 from gateway.identity.authenticate import AuthenticatorSettings
 from gateway.intake import RawRequest
-from gateway.policy.model import Carriage, Minted
+from gateway.minting import minting
+from gateway.policy.model import Carriage
 from gateway.policy.problems import Refusal
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Credentials, Signer
@@ -37,6 +37,7 @@ class PublishedAdmission:
         self._documents = documents
         self._budget = settings.budget
         self._clocks = clocks
+        self._mint = minting(clocks.wall)
         self._tokens = AuthenticatorSettings(leeway=settings.leeway, max_lifetime=settings.max_token_lifetime)
 
     def admit_sync(self, raw: RawRequest, *, base: str, carriage: Carriage, request_id: str) -> Admitted | Refusal:
@@ -45,9 +46,6 @@ class PublishedAdmission:
         authenticator = PublishedAuthenticator(knowledge, self._clocks.wall, self._tokens)
         admission = Admission(authenticator, knowledge, self._mint)
         return admission.admit_sync(raw, base=base, carriage=carriage, request_id=request_id)
-
-    def _mint(self) -> Minted:
-        return Minted(at=self._clocks.wall(), uuid=str(uuid.uuid4()))
 
 
 def assemble(settings: Settings, objects: Objects, clocks: Clocks) -> Handler:

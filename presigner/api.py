@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.asgi.problems import RefusedError
 from gateway.journal import TICKET
 from presigner.bodies import (
     CompletedBody,
@@ -17,7 +18,6 @@ from presigner.creation import PATH, Creation
 from presigner.desk import Desk, demand_query
 from presigner.life import Life
 from presigner.plans import CreateUpload, PlanBody, rfc3339
-from presigner.problems import RefusedError
 from presigner.reading import (
     PARTS_LIMIT,
     described,

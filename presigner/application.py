@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI, Response
 
+from gateway.asgi.problems import install
 from gateway.journal import Journal
-from presigner.problems import install
 
 
 def create_application(

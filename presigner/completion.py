@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from gateway.allowance import STORE_UNAVAILABLE, Caller
+from gateway.asgi.problems import STORAGE_UNAVAILABLE, invalid_body
 from gateway.journal import COMPLETE, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm, Checksum
@@ -18,7 +19,6 @@ from gateway.storage.multipart import Multipart, S3Error, StoredHead, UploadedPa
 from presigner.access import NOT_FOUND
 from presigner.bodies import CompletedPart, CompleteRequest
 from presigner.idempotency import AT_WORK, Replays
-from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.register import ABORTED, Register
 from presigner.upload import Strategy, Upload, stored_look
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway.allowance import Caller
 from gateway.asgi.front import RequestIds
+from gateway.asgi.problems import RefusedError, invalid_body
 from gateway.asgi.wire import (
     Application,
     Headers,
@@ -31,7 +32,6 @@ from presigner.access import permitted
 from presigner.desk import NO_QUERY, Desk
 from presigner.idempotency import idempotency_key, scope_of
 from presigner.plans import CreateUpload, faults, wanted
-from presigner.problems import RefusedError, invalid_body
 from presigner.reading import gathered, granted, parse_body
 from presigner.wire import accepts_gzip, fitting, json_reply
 

@@ -7,13 +7,13 @@ from fastapi import Request
 
 from gateway.admission import Admission
 from gateway.allowance import Caller
+from gateway.asgi.problems import RefusedError
 from gateway.policy.problems import Code, Refusal
 from presigner.access import opened, permitted
 from presigner.completion import Completer
 from presigner.idempotency import Replays
 from presigner.life import Life
 from presigner.planner import Planner
-from presigner.problems import RefusedError
 from presigner.reading import granted, headers_of, request_id_of
 from presigner.sealing import Sealer
 from presigner.tickets import carried
@@ -46,7 +46,7 @@ class Desk:
             caller = granted(await self.admission.caller(headers_of(request), request_id=request_id))
         else:
             caller = granted(await self.admission.known(principal, request_id=request_id))
-        request.state.caller = caller  # a refusal on its way out is written down (`presigner.problems`)
+        request.state.caller = caller  # a refusal on its way out is written down (`gateway.asgi.problems`)
         if refusal := permitted(caller, client):
             raise RefusedError(refusal)
         return caller

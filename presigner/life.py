@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.allowance import STORE_UNAVAILABLE, Caller
+from gateway.asgi.problems import STORAGE_UNAVAILABLE, invalid_body
 from gateway.journal import ABORT, PARTS, Journal
 from gateway.policy.headers import is_checksum
 from gateway.policy.model import Algorithm
@@ -15,7 +16,6 @@ from presigner.access import NOT_FOUND, may_see
 from presigner.bodies import PartsRequest
 from presigner.completion import fits, too_large
 from presigner.plans import rfc3339
-from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.redirect import NO_CREDENTIALS
 from presigner.register import ABORTED, COMPLETED, OPEN, Register
 from presigner.sealing import Sealer

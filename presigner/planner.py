@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.admission import Admission
 from gateway.allowance import STORE_UNAVAILABLE, Caller, over_by
+from gateway.asgi.problems import STORAGE_UNAVAILABLE, invalid_body
 from gateway.journal import PLAN
 from gateway.policy.grant import Grant
 from gateway.policy.headers import METADATA_PREFIX
@@ -18,7 +19,6 @@ from gateway.policy.problems import Code, Fault, Refusal
 from gateway.storage.multipart import Multipart
 from presigner.parts import cut
 from presigner.plans import Wanted, plan_body, signed_headers
-from presigner.problems import STORAGE_UNAVAILABLE, invalid_body
 from presigner.redirect import NO_CREDENTIALS, Presigner
 from presigner.register import CREATING, OPEN, Register
 from presigner.register import REMOTE as REMOTE_STATE

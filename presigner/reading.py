@@ -6,11 +6,11 @@ from typing import Any, Final, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from gateway.asgi.problems import RefusedError, invalid_body
 from gateway.asgi.request_id import STATE_KEY
 from gateway.asgi.schema import inlined
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.policy.strict_json import loads
-from presigner.problems import RefusedError, invalid_body
 from presigner.wire import accepts_gzip
 
 Outcome = TypeVar("Outcome")

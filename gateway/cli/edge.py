@@ -2,29 +2,21 @@
 
 import argparse
 import json
-import os
-from pathlib import Path
 
+from gateway.cli.configured import add_config, settings_of
 from gateway.cli.errors import CommandError
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's parser."""
     parser = commands.add_parser("edge-settings", help="print what `make edge-package` builds into the edge function")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="the settings (TOML); UPLOAD_GATEWAY_… variables win over it"
-    )
+    add_config(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print them as JSON: public keys, where documents are, what the distribution carries; nothing secret."""
-    from gateway.settings import SettingsError, read  # noqa: PLC0415
-
-    try:
-        settings = read(options.config, os.environ)
-    except SettingsError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(options)
 
     from gateway import serve  # noqa: PLC0415 - the server's libraries, once the settings are right
     from gateway.cors import Cors  # noqa: PLC0415

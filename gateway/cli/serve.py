@@ -2,29 +2,22 @@
 
 import argparse
 import os
-from pathlib import Path
 
+from gateway.cli.configured import add_config, settings_of
 from gateway.cli.errors import CommandError
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's parser."""
     parser = commands.add_parser("serve", help="run the gateway as a service, by its settings")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="the settings (TOML); UPLOAD_GATEWAY_… variables win over it"
-    )
+    add_config(parser)
     parser.add_argument("--check", action="store_true", help="say whether the settings can be used, and end")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until the process is told to stop; raises CommandError where it can't start."""
-    from gateway.settings import SettingsError, read  # noqa: PLC0415
-
-    try:
-        settings = read(options.config, os.environ)
-    except SettingsError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(options)
 
     from gateway import serve  # noqa: PLC0415 - the server's libraries, once the settings are right
 

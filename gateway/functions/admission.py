@@ -1,6 +1,5 @@
 """Admission as a Lambda function has it: everything that is shared is in DynamoDB, decisions go to the log."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -13,8 +12,7 @@ from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
 from gateway.identity.jwks import JwksCache
 from gateway.journal import Journal
-from gateway.policy.model import Minted
-from gateway.policy.names import uuid4_of
+from gateway.minting import minting
 from gateway.tenants.aside import Threads
 from gateway.tenants.cache import ApiKeyCache, CacheRules, PolicyCache
 from gateway.tenants.dynamodb import Table, make_client
@@ -46,8 +44,4 @@ def function_admission(
     )
     allowance = Allowance(rates=stores.rates, ledger=stores.ledger, aside=aside, clock=clock)
     journal = Journal(clock=clock, trail=LogTrail(out))
-
-    def mint() -> Minted:
-        return Minted(at=clock(), uuid=uuid4_of(os.urandom(16)))
-
-    return Admission(authenticator, policies, mint, allowance, journal, beside=aside)
+    return Admission(authenticator, policies, minting(clock), allowance, journal, beside=aside)

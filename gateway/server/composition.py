@@ -1,6 +1,5 @@
 """The composition root: collaborators in, the gateway's one ASGI application out. Nothing else wires anything."""
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,8 @@ from gateway.asgi.turnstile import MOST, Turnstile
 from gateway.asgi.wire import Application, Scope
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
 from gateway.journal import Journal
-from gateway.policy.model import Backend, Minted
-from gateway.policy.names import uuid4_of
+from gateway.minting import minting
+from gateway.policy.model import Backend
 from gateway.proxy.forward import Forwarder, Integrity
 from gateway.server.admin import AdminParts, admin_routes
 from gateway.server.carriages import Limits, carriages
@@ -90,11 +89,6 @@ def request_id(scope: Scope) -> str:
     """The id the HTTP front gave this request, so that its own answers and ours share one; else a fresh one."""
     given: str | None = scope.get("extensions", {}).get(EXTENSION, {}).get("request_id")
     return given or secrets.token_hex(16)
-
-
-def minting(clock: Callable[[], float], randomness: Callable[[int], bytes] = os.urandom) -> Callable[[], Minted]:
-    """Stamps with this clock's time and a random UUID."""
-    return lambda: Minted(at=clock(), uuid=uuid4_of(randomness(16)))
 
 
 def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:

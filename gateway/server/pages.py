@@ -13,8 +13,8 @@ from typing import Final, Self
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.asgi.problems import RefusedError
 from gateway.policy.problems import Code, Refusal
-from presigner.problems import RefusedError
 from presigner.wire import accepts_gzip
 
 _MEDIA_TYPES: Final[Mapping[str, str]] = {

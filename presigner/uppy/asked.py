@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.asgi.problems import RefusedError, invalid_body
 from gateway.policy.model import Carriage, Intent, Minted, Policy
 from gateway.policy.names import check_name
 from gateway.policy.problems import Fault
 from presigner.plans import Wanted, carriage_of, is_header_value, is_metadata_key, may_be_form, metadata_value
-from presigner.problems import RefusedError, invalid_body
 from presigner.upload import Strategy
 
 UPPY: Final = "uppy"

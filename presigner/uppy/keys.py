@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from gateway.asgi.problems import invalid_body
 from gateway.policy.problems import Fault, Refusal
 from presigner.access import NOT_FOUND
-from presigner.problems import invalid_body
 from presigner.sealing import Sealer
 from presigner.upload import Upload
 

@@ -13,6 +13,6 @@ class SaidTwice(APIRoute):
 
     @staticmethod
     def problem_members(refusal: Refusal) -> dict[str, str]:
-        """What its problems say beside the members of every problem (`presigner.problems`)."""
+        """What its problems say beside the members of every problem (`gateway.asgi.problems`)."""
         said = " ".join(dict.fromkeys(fault.detail for fault in refusal.errors)) or refusal.detail
         return {"error": said, "message": said}

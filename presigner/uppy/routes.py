@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.allowance import Caller
+from gateway.asgi.problems import RefusedError, invalid_body
 from gateway.policy.problems import Fault
 from gateway.storage.endpoint import Endpoint
 from presigner.bodies import CompletedPart, CompleteRequest, PartsRequest
@@ -14,7 +15,6 @@ from presigner.desk import Desk, demand_query
 from presigner.life import Life
 from presigner.parts import MOST_PARTS
 from presigner.planner import LIFETIME
-from presigner.problems import RefusedError, invalid_body
 from presigner.reading import PARTS_LIMIT, described, granted, parse_body, read_body, wants_gzip
 from presigner.tickets import carried
 from presigner.upload import Strategy, Upload

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.allowance import Caller
+from gateway.asgi.problems import RefusedError, invalid_body
 from gateway.journal import SIGN
 from gateway.policy.problems import Fault
 from presigner.access import NOT_FOUND
@@ -22,7 +23,6 @@ from presigner.desk import Desk, demand_query
 from presigner.life import Life
 from presigner.parts import MOST_PARTS
 from presigner.planner import LIFETIME
-from presigner.problems import RefusedError, invalid_body
 from presigner.reading import described, granted, parse_body, read_body
 from presigner.redirect import NO_CREDENTIALS
 from presigner.signing import PlanSigner

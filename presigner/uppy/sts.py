@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from gateway.allowance import Caller
+from gateway.asgi.problems import STORAGE_UNAVAILABLE, RefusedError, invalid_body
 from gateway.journal import STS as ACTION
 from gateway.policy.names import key_prefix
 from gateway.policy.problems import Fault, Refusal
@@ -19,7 +20,6 @@ from gateway.storage.sigv4 import Credentials
 from gateway.storage.sts import SHORTEST, Sts
 from presigner.desk import Desk, demand_query
 from presigner.plans import rfc3339
-from presigner.problems import STORAGE_UNAVAILABLE, RefusedError, invalid_body
 from presigner.reading import granted
 from presigner.uppy.rendering import SaidTwice
 from presigner.wire import json_answer

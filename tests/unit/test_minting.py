@@ -5,8 +5,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.minting import minting
 from gateway.policy.names import uuid4_of
-from gateway.server.composition import minting
 
 
 @given(st.binary(min_size=16, max_size=16))

@@ -11,13 +11,13 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from gateway.admission import Authenticator
+from gateway.asgi.problems import RefusedError
 from gateway.asgi.request_id import STATE_KEY
 from gateway.identity.credential import credential
 from gateway.policy.document import ADMIN_SCOPE
 from gateway.policy.problems import Code, Refusal
 from gateway.server.admin.incoming import reason
 from gateway.tenants.service import Operation
-from presigner.problems import RefusedError
 
 _CHALLENGE: Final = f'Bearer realm="upload-gateway", error="insufficient_scope", scope="{ADMIN_SCOPE}"'
 _BEARER: Final = HTTPBearer(

@@ -4,13 +4,13 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.asgi.problems import RefusedError
 from gateway.policy.model import Backend
 from gateway.policy.problems import Fault
 from gateway.server.admin import incoming, models
 from gateway.tenants.evaluation import OWN_MEMBERS, Question
 from gateway.tenants.service import invalid
 from gateway.tenants.tenant_keys import KeyRequest
-from presigner.problems import RefusedError
 
 _TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}")
 _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,8192}")

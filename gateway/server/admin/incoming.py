@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from gateway.asgi.problems import RefusedError
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.policy.strict_json import loads
 from gateway.tenants.pages import MAX_PAGE
 from gateway.tenants.service import ETAG_NEEDED, Condition, invalid
-from presigner.problems import RefusedError
 
 DOCUMENT_LIMIT: Final = 262_144
 """The most bytes of a body: a document of every list's full length fits, and DynamoDB's 400 KB an item hold it."""

@@ -1,12 +1,12 @@
 """What the admin API is made of, and how it is made of a deployment's stores."""
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.admission import Authenticator
 from gateway.identity.apikeys import mint_api_key
-from gateway.policy.model import Backend, Carriage, IssuerRule, Minted
+from gateway.minting import minting
+from gateway.policy.model import Backend, Carriage, IssuerRule
 from gateway.tenants.aside import Aside
 from gateway.tenants.decisions import Decision
 from gateway.tenants.evaluation import Evaluator
@@ -92,7 +92,7 @@ def _insight(stores: Stores, settings: AdminSettings, service: TenantService) ->
         ledger=stores.ledger,
         rates=stores.rates,
         shared=settings.tenant_issuers,
-        mint=lambda: Minted(at=settings.clock(), uuid=str(uuid.uuid4())),
+        mint=minting(settings.clock),
     )
     return TenantInsight(
         service=service,

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from gateway.asgi.problems import RefusedError
 from gateway.identity.errors import SourceUnavailableError
 from gateway.policy.document import tenant_id
 from gateway.policy.problems import Code, Fault, Refusal
@@ -19,7 +20,6 @@ from gateway.tenants.decisions import KEPT
 from gateway.tenants.errors import CursorError, StoreUnavailableError
 from gateway.tenants.service import NOT_FOUND, Operation
 from gateway.tenants.tenant_keys import NO_KEY
-from presigner.problems import RefusedError
 
 BASE: Final = "/admin/tenants"
 _ONE: Final = BASE + "/{tenant}"
