@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -99,8 +98,8 @@ class DemoProcess:
         self._data = data
         self._limits = limits
         self._options = options
-        self._port = _free_port()
         self._log = data / "demo.log"
+        self._settings = data / "state" / "demo.json"
         self._process: subprocess.Popen[bytes] | None = None
         self._bucket: SignedBucket | None = None
 
@@ -111,7 +110,8 @@ class DemoProcess:
             RuntimeError: it ended, or was not ready in time; with what it printed.
         """
         self._data.mkdir(parents=True, exist_ok=True)
-        command = [str(Path(sys.executable).with_name("upload-gateway")), "demo", "--port", str(self._port)]
+        self._settings.unlink(missing_ok=True)
+        command = [str(Path(sys.executable).with_name("upload-gateway")), "demo", "--port", "0"]
         command += ["--data", str(self._data / "state"), "--strict-s3", "--origin", PAGE]
         command += [*(["--limits", "aws"] if self._limits == "aws" else []), *self._options]
         with self._log.open("wb") as log:
@@ -148,7 +148,7 @@ class DemoProcess:
         deadline = time.monotonic() + READY_WITHIN
         with Wire() as wire:
             while time.monotonic() < deadline:
-                if _says_ready(wire, Origin("127.0.0.1", self._port)):
+                if self._settings.exists() and _says_ready(wire, _origin(json.loads(self._settings.read_text()))):
                     return
                 try:
                     process.wait(0.05)
@@ -162,8 +162,7 @@ class DemoProcess:
 
     def _describe(self) -> DemoDeployment:
         folder = self._data / "state"
-        settings = json.loads((folder / "demo.json").read_text())
-        url = urlsplit(settings["url"])
+        settings = json.loads(self._settings.read_text())
         self._bucket = SignedBucket(
             endpoint=settings["s3_endpoint"],
             **{name: settings[name] for name in ("bucket", "region", "access_key", "secret_key")},
@@ -174,7 +173,7 @@ class DemoProcess:
             # SeaweedFS keeps no application/octet-stream: it guesses from the extension instead. AWS keeps it.
             guesses_types_of=frozenset({"application/octet-stream"}),
             carried_metadata=frozenset({"description", "title"}) if self._limits == "aws" else None,
-            origin=Origin(url.hostname or "", url.port or 80),
+            origin=_origin(settings),
             secrets=(
                 settings["access_key"],
                 settings["secret_key"],
@@ -190,11 +189,10 @@ class DemoProcess:
         )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _origin(settings: Mapping[str, Any]) -> Origin:
+    """Where the demo listens, as it says itself: it takes any port that is free."""
+    url = urlsplit(settings["url"])
+    return Origin(url.hostname or "", url.port or 80)
 
 
 def _says_ready(wire: Wire, origin: Origin) -> bool:

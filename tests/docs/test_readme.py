@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -23,18 +22,12 @@ def blocks() -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Readme:
     """A stranger's terminal: runs the README's blocks against the demo that its first block starts."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.port = free_port()
+        self.port = 0
         self.data = place / "demo-data"
 
     def adapt(self, block: str) -> str:
@@ -74,6 +67,9 @@ def readme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Readme, s
             printed += line
             if "/edge/hello.txt" in line:
                 break
+        said = re.search(r"http://127\.0\.0\.1:(\d+)", printed)
+        assert said is not None
+        terminal.port = int(said[1])
         yield terminal, printed
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=20)
