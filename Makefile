@@ -59,21 +59,20 @@ edge-package: install
 edge-runtime: install
 	@$(BIN)/python scripts/edge-runtime
 
-# One stage on AWS (docs/how-to/deploy-on-aws.md): STAGE as in infra/parameters.toml, PART regional or edge.
-PART ?= regional
+# One stage on AWS (docs/how-to/deploy-on-aws.md): STAGE as in infra/parameters.toml, PART regional or edge (both if left out).
+STAGE_OPTIONS = $(if $(PART),--part $(PART)) $(if $(TOKEN_FILE),--token-file $(TOKEN_FILE)) $(if $(YES),--yes)
 
-deploy destroy: install
-	@$(BIN)/python scripts/stage $@ $(or $(STAGE),$(error say which: make $@ STAGE=test)) --part $(PART)
-
-verify: install
-	@$(BIN)/python scripts/stage $@ $(or $(STAGE),$(error say which: make $@ STAGE=test)) --part $(PART) \
-		$(if $(TOKEN_FILE),--token-file $(TOKEN_FILE))
+deploy destroy verify: install
+	@$(BIN)/python scripts/stage $@ $(or $(STAGE),$(error say which: make $@ STAGE=test)) $(STAGE_OPTIONS)
 
 # What linters say of the templates, in an environment of their own; infra/checkov.yaml has the reasons for what is left out.
 LINTERS := build/infra-linters
 
 infra-check: $(LINTERS)/.installed
-	$(LINTERS)/bin/cfn-lint infra/account.yaml infra/edge.yaml infra/regional.yaml
+	$(LINTERS)/bin/cfn-lint infra/*.yaml --ignore-templates infra/checkov.yaml
+	@if command -v sam >/dev/null; then for template in regional edge; do \
+		SAM_CLI_TELEMETRY=0 sam validate --lint --region us-east-1 --template infra/$$template.yaml || exit 1; done; \
+	else echo "there is no sam here, so sam validate was left out"; fi
 	$(LINTERS)/bin/checkov --config-file infra/checkov.yaml
 
 $(LINTERS)/.installed: requirements-infra.txt

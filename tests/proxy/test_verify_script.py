@@ -1,4 +1,4 @@
-"""The script that ticks the assumptions off, against the model: there they hold, because that is what they are."""
+"""The scripts that tick assumptions off, against the models: there they hold, because that is what they are."""
 
 import re
 import subprocess
@@ -9,25 +9,37 @@ from tests.conformance.demo import DemoProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 
+PAGES = {"proxy": ("api-gateway", "A"), "presigner": ("verified", "P"), "edge": ("verified", "E")}
+"""For each script the page that lists its assumptions, and how their ids begin."""
 
-def test_every_assumption_holds_of_the_model(tmp_path: Path) -> None:
-    """So what the script finds elsewhere is a difference of that place."""
+
+def test_every_assumption_holds_of_the_models(tmp_path: Path) -> None:
+    """So what a script finds elsewhere is a difference of that place; each has one check for each line of its table."""
     process = DemoProcess(tmp_path, limits="aws")
     try:
         deployment = process.start()
         command = [str(Path(sys.executable).with_name("upload-gateway")), "token", "--tenant", "acme"]
         token = subprocess.check_output([*command, "--data", str(tmp_path / "state")], text=True)
         (tmp_path / "token").write_text(token)
-        url = f"http://{deployment.origin.netloc}"
-        script = [sys.executable, "infra/verify/proxy.py", "--url", url, "--token-file", str(tmp_path / "token")]
-        done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
+        options = ["--url", f"http://{deployment.origin.netloc}", "--token-file", str(tmp_path / "token")]
+        done = {
+            script: subprocess.run(
+                [sys.executable, f"infra/verify/{script}.py", *options],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            for script in PAGES
+        }
     finally:
         process.stop()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" holds: ") == len(assumptions())
+    for script, (page, letter) in PAGES.items():
+        assert done[script].returncode == 0, done[script].stdout + done[script].stderr
+        assert re.findall(r"^ *([A-Z][0-9]+) holds: ", done[script].stdout, re.MULTILINE) == assumptions(page, letter)
 
 
-def assumptions() -> list[str]:
+def assumptions(page: str, letter: str) -> list[str]:
     """The ids of the reference's table."""
-    page = (ROOT / "docs/reference/api-gateway.md").read_text(encoding="utf-8")
-    return re.findall(r"^\| (A[0-9]+) \|", page, re.MULTILINE)
+    text = (ROOT / f"docs/reference/{page}.md").read_text(encoding="utf-8")
+    return re.findall(rf"^\| ({letter}[0-9]+) \|", text, re.MULTILINE)
