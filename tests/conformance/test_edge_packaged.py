@@ -22,12 +22,13 @@ from tests.conformance.case import Case
 from tests.conformance.catalogue import CASES
 from tests.conformance.demo import PAGE, DemoDeployment, DemoProcess
 from tests.conformance.deployment import Base
-from tests.conformance.edge_runtime import ROOT, CloudFront, NoRuntimeError, Sandbox, build
+from tests.conformance.edge_runtime import CloudFront, build, edge_sandbox
 from tests.conformance.examiner import Examiner
 from tests.conformance.issuers import TenantIssuers
 from tests.conformance.tenants import documents
 from tests.conformance.test_edge_published import await_published
 from tests.conformance.wire import Origin, Wire
+from tests.lambda_runtime import ROOT, NoRuntimeError, Sandbox
 
 EDGE_CASES = [case for case in CASES if "edge" in case.backends]
 MOST_MEMORY = 80 * 1_048_576
@@ -65,9 +66,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIssuers
             package = build(_settings(state, started), data / "built")
             identities = json.loads((state / "s3-keys.json").read_text())
             reader, signer = (Credentials(**identities[name]) for name in ("edge", "signer"))
-            sandbox = Sandbox(package, data / "built", reader)
+            sandbox = edge_sandbox(package, data / "built", reader)
             running.append(sandbox)
-            sandbox.start()
+            sandbox.start({})
             settings = json.loads((state / "demo.json").read_text())
             front = CloudFront(
                 sandbox,
