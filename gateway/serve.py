@@ -10,19 +10,23 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateway.asgi.forwarded import TrustedProxies
+from gateway.asgi.turnstile import Turnstile
 from gateway.cors import Cors
 from gateway.identity.authenticate import AuthenticatorSettings
 from gateway.local.edge import edge_here
 from gateway.local.proxy import proxy_here
+from gateway.metrics import Metrics
 from gateway.server.carriages import Limits
 from gateway.server.deployment import Deployment, EdgeDocuments
 from gateway.server.listening import close_all, on_path, on_port
 from gateway.server.logs import write_logs
 from gateway.server.notify import tell
 from gateway.server.opened import OpenStoresFor, dynamodb_opened, sqlite_opened
+from gateway.server.shared import SharedMemory
 from gateway.server.tls import TlsFiles
 from gateway.server.wiring import wired
 from gateway.server.worker import Draining, Service
@@ -56,7 +60,9 @@ def run(settings: Settings, *, notify: str | None = None) -> int:
     write_logs(as_json=settings.log.format == "json", level=settings.log.level)
     examine(settings)
     listeners = _listeners(settings)
+    watched = _operations(settings)
     place = _place(settings, listeners[0])
+    shared = SharedMemory.of(settings.workers)
 
     def ready() -> None:
         _LOG.info("The gateway is ready at %s, with %d workers.", place, settings.workers)
@@ -65,16 +71,20 @@ def run(settings: Settings, *, notify: str | None = None) -> int:
     def release() -> None:
         tell(notify, "STOPPING=1")
         close_all(listeners)
+        close_all(watched)
 
     def work(number: int, serving: Callable[[], None]) -> int:
         close_all(listeners, but=number)
-        return service(settings, sweeps=number == 0).serve(listeners[number], serving)
+        close_all(watched, but=number)
+        beside = watched[number] if watched else None
+        return service(settings, shared=shared, number=number).serve(listeners[number], serving, operations=beside)
 
     return Supervisor(
         work=work,
         count=settings.workers,
         on_ready=ready,
         release=release,
+        on_end=shared.vacated,
         release_after=settings.drain.delay,
         patience=settings.drain.delay + settings.drain.grace + SPARE,
     ).run()
@@ -111,10 +121,18 @@ def _tls(settings: Settings) -> TlsFiles | None:
     return files
 
 
-def service(settings: Settings, *, sweeps: bool) -> Service:
-    """One worker's service; one of all workers sweeps, for more would only ask S3 the same again."""
+def service(settings: Settings, *, shared: SharedMemory, number: int) -> Service:
+    """One worker's service; the first of all sweeps, for more would only ask S3 the same again."""
+    metrics = Metrics(shared.metrics, number)
+    turnstile = Turnstile(most_uploads(settings), seats=shared.turnstile, number=number, gauge=metrics.uploads)
+
+    def made(draining: Callable[[], bool]) -> Deployment:
+        described = deployment(settings, sweeps=number == 0, draining=draining)
+        return replace(described, metrics=metrics, turnstile=turnstile)
+
     return Service(
-        open=lambda draining: wired(deployment(settings, sweeps=sweeps, draining=draining)),
+        open=lambda draining: wired(made(draining)),
+        metrics=metrics,
         limits=http_limits(settings.http),
         tls=_tls(settings),
         delay=settings.drain.delay,
@@ -149,11 +167,16 @@ def deployment(settings: Settings, *, sweeps: bool = True, draining: Callable[[]
         limits=settings.limits,
         cors=Cors.of(settings.cors.origins),
         proxies=TrustedProxies.of(settings.listen.trusted_proxies),
-        most_uploads=tenants.most_uploads,
+        switches=settings.operations.switches(),
         public_url=settings.public_url,
         sweeps=sweeps,
         draining=draining or Draining(),
     )
+
+
+def most_uploads(settings: Settings) -> int:
+    """How many uploads a tenant may have under way on this machine."""
+    return settings.tenants.most_uploads or max(1, http_limits(settings.http).max_connections * settings.workers // 2)
 
 
 def documents(settings: Settings, renewals: dict[Signer, Provider]) -> EdgeDocuments | None:
@@ -226,6 +249,20 @@ def _listeners(settings: Settings) -> list[socket.socket]:
     except OSError as error:
         where = listen.unix or f"{listen.host}, port {listen.port}"
         raise ServeError(f"The gateway can't listen on {where}: {error.strerror or error}.") from error
+
+
+def _operations(settings: Settings) -> list[socket.socket]:
+    """The listener apart, a socket a worker; none where there is none."""
+    said = settings.operations
+    if said.port is None:
+        return []
+    try:
+        made = on_port(said.host, said.port, workers=settings.workers)
+    except OSError as error:
+        where = f"{said.host}, port {said.port}"
+        raise ServeError(f"The operations' listener can't be on {where}: {error.strerror or error}.") from error
+    _LOG.info("Operations answer at http://%s:%d.", *made[0].getsockname()[:2])
+    return made
 
 
 def _place(settings: Settings, listener: socket.socket) -> str:

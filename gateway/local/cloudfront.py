@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from edge_auth.handler import READ_ONLY, Handler
 from gateway.asgi.front import RequestIds
+from gateway.asgi.turnstile import TOO_MANY, Turnstile
 from gateway.asgi.wire import Headers, Receive, Reply, Scope, Send, body_chunks, refusal_reply, send_reply
 from gateway.proxy.answers import unanswered
 from gateway.storage.endpoint import Endpoint
@@ -62,7 +63,10 @@ class OriginRequestPolicy:
 
 
 class Distribution:
-    """A distribution whose default behaviour runs the function and whose origin is the bucket (ASGI)."""
+    """A distribution whose default behaviour runs the function and whose origin is the bucket (ASGI).
+
+    CloudFront has no bound on a tenant's uploads under way; on one machine they share the proxy's (`turnstile`).
+    """
 
     def __init__(
         self,
@@ -74,7 +78,9 @@ class Distribution:
         clock: Callable[[], float],
         request_ids: RequestIds,
         request_policy: OriginRequestPolicy | None = None,
+        turnstile: Turnstile | None = None,
     ) -> None:
+        self._turnstile = turnstile or Turnstile()
         self._handler = handler
         self._origin = origin
         self._access_control = access_control
@@ -90,7 +96,7 @@ class Distribution:
         # A function runs in a sandbox of its own and may wait for an issuer's keys.
         result = await asyncio.to_thread(self._handler, event, None)
         try:
-            reply = await self._follow(event["Records"][0]["cf"]["request"], result, receive)
+            reply = await self._follow(event["Records"][0]["cf"]["request"], result, receive, request_id)
         except BodyAbortedError:
             return
         except InvalidFunctionResultError:
@@ -103,17 +109,25 @@ class Distribution:
         own = tuple(pair for pair in reply.headers if pair[0] not in {"x-amz-cf-id", "x-request-id"})
         await send_reply(send, Reply(status=reply.status, headers=(*own, *ids), body=reply.body))
 
-    async def _follow(self, request: Mapping[str, Any], result: Mapping[str, Any], receive: Receive) -> Reply:
+    async def _follow(
+        self, request: Mapping[str, Any], result: Mapping[str, Any], receive: Receive, request_id: str
+    ) -> Reply:
         if "status" in result:
             return generated_response(result)
         headers = self._request_policy.select(changed_request(request, result))
         size = int(dict(headers).get("content-length", "0"))
         key = unquote(result["uri"]).removeprefix("/")
         signed = self._sign(key, headers)
-        chunks = body_chunks(receive)
-        return origin_response(
-            await self._upstream.put(self._origin.url_for(key), (*headers, *signed.items()), chunks, size)
-        )
+        tenant = key.partition("/")[0]  # every key template begins with it
+        if not self._turnstile.enter(tenant):
+            return refusal_reply(TOO_MANY, request_id)
+        try:
+            chunks = body_chunks(receive)
+            return origin_response(
+                await self._upstream.put(self._origin.url_for(key), (*headers, *signed.items()), chunks, size)
+            )
+        finally:
+            self._turnstile.leave(tenant)
 
     def _sign(self, key: str, headers: Headers) -> dict[str, str]:
         """What an origin access control with signing behaviour `always` adds ("Restrict access to an S3 origin").

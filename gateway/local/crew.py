@@ -106,6 +106,8 @@ def _line(descriptor: int) -> dict[str, Any]:
 def _supervise(data: Path, listeners: Sequence[socket.socket], hearing: int, answering: int) -> int:
     """In the supervisor's process."""
     from gateway.local import wiring  # noqa: PLC0415 - slow to import, and the demo itself goes on meanwhile
+    from gateway.metrics import Metrics  # noqa: PLC0415
+    from gateway.server.shared import SharedMemory  # noqa: PLC0415
     from gateway.server.worker import Draining, Service  # noqa: PLC0415
     from gateway.server.workers import Supervisor  # noqa: PLC0415
 
@@ -123,19 +125,23 @@ def _supervise(data: Path, listeners: Sequence[socket.socket], hearing: int, ans
         answer({"error": str(error)})
         return 1
 
+    shared = SharedMemory.of(len(listeners))
+
     def work(number: int, ready: Callable[[], None]) -> int:
         close_all(listeners, but=number)
+        metrics = Metrics(shared.metrics, number)
 
         def opened(draining: Draining) -> Any:
-            return wiring.gateway(place, sweeps=number == 0, draining=draining)
+            return wiring.gateway(place, sweeps=number == 0, draining=draining, metrics=metrics)
 
-        return Service(open=opened, grace=GRACE).serve(listeners[number], ready)
+        return Service(open=opened, metrics=metrics, grace=GRACE).serve(listeners[number], ready)
 
     return Supervisor(
         work=work,
         count=len(listeners),
         on_ready=lambda: answer({"ready": True}),
         release=lambda: close_all(listeners),
+        on_end=shared.vacated,
         release_after=0.0,
         patience=GRACE + 5.0,
     ).run()

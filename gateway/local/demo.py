@@ -143,7 +143,9 @@ async def _serving(
         cors=cors,
         documents=_documents(options, store),
     )
-    server = Server(await stack.enter_async_context(wiring.gateway(place)))
+    metrics = wiring.Metrics()
+    application = await stack.enter_async_context(wiring.gateway(place, metrics=metrics))
+    server = Server(application, observer=wiring.CountedFront(metrics))
     stack.push_async_callback(server.stop)
     await server.start(sock=listener)
 

@@ -85,4 +85,5 @@ def distribution(site: Site, handler: Handler) -> Distribution:
         clock=time.time,
         request_ids=request_id,
         request_policy=OriginRequestPolicy(headers=edge_headers(site.limits)),
+        turnstile=site.turnstile,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.asgi.switches import Exposure, Switches
 from gateway.asgi.wire import Application
 from gateway.cors import Cors
 from gateway.local.edge import edge_here, published_edge
@@ -16,10 +17,12 @@ from gateway.local.files import prepare, write_private
 from gateway.local.issuer import DevelopmentIssuer
 from gateway.local.proxy import proxy_here
 from gateway.local.s3_identities import UPLOADS_ROLE, Identities
+from gateway.metrics import Metrics
 from gateway.policy.document import parse, render
 from gateway.policy.model import Policy
 from gateway.server.carriages import Limits
 from gateway.server.deployment import Deployment, EdgeDocuments
+from gateway.server.metering import CountedFront
 from gateway.server.opened import private_database, sqlite_opened
 from gateway.server.wiring import wired
 from gateway.storage.endpoint import Endpoint
@@ -33,6 +36,8 @@ from gateway.tenants.policies import Change, PolicyStore
 from gateway.tenants.published.signing import SigningPair
 from gateway.tenants.stores import sqlite_stores
 from presigner.sealing import KEY_BYTES
+
+__all__ = ["CountedFront", "Metrics", "Place", "deployment", "found", "gateway", "prepared"]
 
 POLICY_LIFETIME: Final = 0.0
 """Seconds that a policy is believed without a look at where it is kept: a change is in force at once."""
@@ -92,7 +97,9 @@ def prepared(data: Path) -> None:
         raise DemoError(str(error)) from error
 
 
-def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> Deployment:
+def deployment(
+    place: Place, *, sweeps: bool, draining: Callable[[], bool], metrics: Metrics | None = None
+) -> Deployment:
     """The gateway of a prepared directory."""
     documents = _documents(place)
     return Deployment(
@@ -115,14 +122,16 @@ def deployment(place: Place, *, sweeps: bool, draining: Callable[[], bool]) -> D
         cors=place.cors,
         sweeps=sweeps,
         draining=draining,
+        metrics=metrics or Metrics(),
+        switches=Switches(metrics=Exposure.OPEN),
     )
 
 
 def gateway(
-    place: Place, *, sweeps: bool = True, draining: Callable[[], bool] = lambda: False
+    place: Place, *, sweeps: bool = True, draining: Callable[[], bool] = lambda: False, metrics: Metrics | None = None
 ) -> AbstractAsyncContextManager[Application]:
-    """The application of a prepared directory, open for as long as it serves."""
-    return wired(deployment(place, sweeps=sweeps, draining=draining))
+    """The application of a prepared directory, open for as long as it serves; `metrics` is where it counts."""
+    return wired(deployment(place, sweeps=sweeps, draining=draining, metrics=metrics))
 
 
 def _documents(place: Place) -> EdgeDocuments | None:

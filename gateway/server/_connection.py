@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from gateway.policy.problems import Code, Refusal
 from gateway.server._deadlines import Alarm, Pace
@@ -28,6 +28,31 @@ rest: a client that sends thousands at once must not cost the square of them."""
 
 _NOT_ANOTHER_BYTE: Final = struct.pack("ii", 1, 0)
 """The kernel's `struct linger` that resets a connection as it is closed (socket(7))."""
+
+
+class Observer(Protocol):
+    """Told what happens before and beside the application; on the hot path, so it must not wait and must not raise."""
+
+    def connections(self, change: int) -> None:
+        """So many connections came, or went (a negative number)."""
+        ...
+
+    def refused(self, why: str) -> None:
+        """A request was refused without the application, by the problem's code, or a connection ended without a word.
+
+        `silent`: nothing came in time; `unread`: the answer was not read; `dropped`: there are far too many.
+        """
+        ...
+
+
+class Unobserved:
+    """Nobody is told."""
+
+    def connections(self, change: int) -> None:
+        """Nothing to say."""
+
+    def refused(self, why: str) -> None:
+        """Nothing to say."""
 
 
 class Phase(Enum):
@@ -51,6 +76,7 @@ class Shared:
     date: DateLine
     new_id: Callable[[], str]
     scheme: str = "http"
+    observer: Observer = field(default_factory=Unobserved)
     stopping: bool = False
     connections: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -90,7 +116,9 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         connections = self._shared.connections
         connections.add(self)
+        self._shared.observer.connections(1)
         if len(connections) > 2 * self._limits.max_connections:
+            self._shared.observer.refused("dropped")
             self._abort()
         elif len(connections) > self._limits.max_connections:
             detail = "The server has too many connections."
@@ -108,6 +136,7 @@ class Connection(asyncio.Protocol):
         self._detach()
         self.resume_writing()
         self._shared.connections.discard(self)
+        self._shared.observer.connections(-1)
         self._shared.on_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -320,6 +349,7 @@ class Connection(asyncio.Protocol):
     def _give_up(self, refusal: Refusal) -> None:
         """Answer in the application's place, or break off where it has begun to."""
         exchange = self._exchange
+        self._shared.observer.refused(refusal.code)
         if exchange is None or exchange.begun:
             self._abort()
         else:
@@ -338,6 +368,7 @@ class Connection(asyncio.Protocol):
         self._linger()
 
     def _problem(self, refusal: Refusal, *, head_only: bool = False) -> bytes:
+        self._shared.observer.refused(refusal.code)
         return problem_response(refusal, self._shared.new_id(), self.date(), head_only=head_only)
 
     def _finish(self) -> None:
@@ -366,6 +397,7 @@ class Connection(asyncio.Protocol):
                 refusal = Refusal(code=Code.REQUEST_TIMEOUT, detail="The request's head did not arrive in time.")
                 self._refuse(refusal, head_only=self._reader.asks_head)
             case Phase.HEAD:
+                self._shared.observer.refused("silent")
                 self._close()
             case Phase.BODY:
                 detail = "The request's body stopped or came too slowly."
@@ -401,6 +433,7 @@ class Connection(asyncio.Protocol):
         Closed as usual, such a connection would stay in the kernel with its buffers full, asking again and again
         whether there is room (RFC 9293 section 3.8.6.1).
         """
+        self._shared.observer.refused("unread")
         connection = self._transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOT_ANOTHER_BYTE)

@@ -2,29 +2,34 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from fastapi import Request
 
 from gateway.admission import Admission, Authenticator
 from gateway.allowance import Allowance
 from gateway.asgi.cors import WithCors
 from gateway.asgi.front import Enact, RequestIds, UploadFront
+from gateway.asgi.metered import Metered
 from gateway.asgi.mounts import Mounts
 from gateway.asgi.request_id import WithRequestId
-from gateway.asgi.turnstile import MOST, Turnstile
+from gateway.asgi.switches import Switched, Switches
+from gateway.asgi.turnstile import Turnstile
 from gateway.asgi.wire import Application, Scope
 from gateway.cors import API, NO_PAGES, UPLOADS, Calls, Cors
 from gateway.journal import Journal
+from gateway.metrics import Metrics
 from gateway.minting import minting
 from gateway.policy.model import Backend
 from gateway.proxy.forward import Forwarder, Integrity
-from gateway.server.admin import AdminParts, admin_routes
+from gateway.server.admin import AdminParts, admin_routes, metrics_access
 from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
 from gateway.server.files import FilesFront
 from gateway.server.http1 import EXTENSION
-from gateway.server.operations import Check, operations_routes
+from gateway.server.operations import Check, metrics_routes, operations_routes
 from gateway.server.pages import Bundle, page_routes
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer
@@ -53,8 +58,8 @@ class Parts:
     idempotency keys, `register` unfinished uploads. Without a `completer`, who may complete and abort uploads, none is
     multipart. Without `sts` no client gets credentials of S3. Without `admin` there is no admin API. `journal` is told
     of every decision. `beside` is as for `Admission`, `draining` says that the process has been told to stop,
-    `most_uploads` is how many a
-    tenant may send through the proxy at once, `public_url` where clients reach the gateway.
+    the `turnstile` bounds how many uploads a tenant sends through at once, `metrics` is where everything is counted,
+    `switches` say who is shown that; `public_url` is where clients reach the gateway.
     `pages` are the built pages of this installation; `cors` names the origins of others that may call.
     """
 
@@ -81,7 +86,9 @@ class Parts:
     integrity: Integrity = Integrity.NONE
     draining: Callable[[], bool] = lambda: False
     public_url: str | None = None
-    most_uploads: int = MOST
+    turnstile: Turnstile = field(default_factory=Turnstile)
+    metrics: Metrics = field(default_factory=Metrics)
+    switches: Switches = field(default_factory=Switches)
     clock: Callable[[], float] = time.time
 
 
@@ -114,11 +121,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             request_ids=request_ids,
         )
 
-    proxy: Application
-    if parts.proxy is None:
-        proxy = front(Backend.PROXY, forwarder, Turnstile(parts.most_uploads))
-    else:
-        proxy = parts.proxy(admission)
+    proxy = front(Backend.PROXY, forwarder, parts.turnstile) if parts.proxy is None else parts.proxy(admission)
     backends: dict[Backend, Application] = {
         Backend.PROXY: proxy,
         Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.presigner.redirect),
@@ -129,6 +132,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
         [
             *api_routes(presigner),
             operations_routes(parts.checks, parts.draining),
+            metrics_routes(parts.metrics, _metrics_access(parts)),
             page_routes(parts.pages, storage_origin=parts.endpoint.origin),
             *([] if parts.admin is None else [admin_routes(parts.admin)]),
         ],
@@ -141,13 +145,19 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
 
     mounts = {**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files}
     fallback = paged(plans_first(WithRequestId(api, request_ids), presigner, request_ids), API)
-    return Mounts(
+    everything = Mounts(
         mounts={
             **{base: paged(application, UPLOADS) for base, application in mounts.items()},
             TICKET_BASE: TicketFront(fallback, presigner.tickets),
         },
         fallback=fallback,
     )
+    return Metered(Switched(everything, parts.switches, request_ids), parts.metrics)
+
+
+def _metrics_access(parts: Parts) -> Callable[[Request], Awaitable[None]]:
+    """Who may read the figures."""
+    return metrics_access(None if parts.admin is None else parts.admin.authenticator, parts.switches.metrics)
 
 
 def _presigner(parts: Parts, admission: Admission) -> PresignerParts:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from gateway.admission import Admission
 from gateway.asgi.forwarded import TrustedProxies
-from gateway.asgi.turnstile import MOST
+from gateway.asgi.switches import Switches
+from gateway.asgi.turnstile import Turnstile
 from gateway.asgi.wire import Application
 from gateway.cors import NO_PAGES, Cors
 from gateway.identity.authenticate import AuthenticatorSettings
+from gateway.metrics import Metrics
 from gateway.policy.model import IssuerRule
 from gateway.proxy.forward import Integrity
 from gateway.server.carriages import Limits
@@ -33,6 +35,7 @@ class Site:
     signer: Signer
     upstream: Upstream
     cors: Cors
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
 
 MakeBackend = Callable[[Site], Callable[[Admission], Application]]
@@ -81,7 +84,9 @@ class Deployment:
         integrity: which bodies without a checksum get one from the proxy.
         cors: the origins of pages that may call.
         proxies: whose word counts on who the client is.
-        most_uploads: how many uploads of one tenant go through the proxy of one process at once.
+        turnstile: how many uploads of one tenant go through this machine at once.
+        metrics: where this process counts.
+        switches: who is shown the metrics and the API's description.
         public_url: where clients reach the gateway, for its API's description.
         sweeps: whether this process ends what nobody ended in time; any number may, one is enough.
         draining: whether the process has been told to stop, so that `/readyz` says so.
@@ -109,7 +114,9 @@ class Deployment:
     integrity: Integrity = Integrity.HELD
     cors: Cors = NO_PAGES
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
-    most_uploads: int = MOST
+    turnstile: Turnstile = field(default_factory=Turnstile)
+    metrics: Metrics = field(default_factory=Metrics)
+    switches: Switches = field(default_factory=Switches)
     public_url: str | None = None
     sweeps: bool = True
     draining: Callable[[], bool] = lambda: False

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway.server._connection import Connection, Shared
+from gateway.server._connection import Connection, Observer, Shared, Unobserved
 from gateway.server._exchange import EXTENSION, App, Message, Receive, Scope, Send
 from gateway.server._limits import HttpLimits
 from gateway.server._response import DateLine, ResponseError
@@ -24,6 +24,7 @@ __all__ = [
     "App",
     "HttpLimits",
     "Message",
+    "Observer",
     "Receive",
     "ResponseError",
     "Scope",
@@ -53,7 +54,8 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 class Server:
     """An ASGI application behind a listening socket.
 
-    `app` is ASGI 3; `new_id` makes request ids (visible ASCII), `clock` is Unix time for the `date` header.
+    `app` is ASGI 3; `new_id` makes request ids (visible ASCII), `clock` is Unix time for the `date` header; `observer`
+    is told of connections, and of what the application never sees.
     Use: `await start(…)`, then `port`, then `await stop(grace)`; a server starts once.
     """
 
@@ -64,8 +66,10 @@ class Server:
         limits: HttpLimits | None = None,
         new_id: Callable[[], str] = _random_id,
         clock: Callable[[], float] = time.time,
+        observer: Observer | None = None,
     ) -> None:
         self._app = app
+        self._observer = observer or Unobserved()
         self._limits = limits or HttpLimits()
         self._new_id = new_id
         self._date = DateLine(clock)
@@ -108,6 +112,7 @@ class Server:
             date=self._date,
             new_id=self._new_id,
             scheme="http" if tls is None else "https",
+            observer=self._observer,
         )
         place: dict[str, Any] = {"host": host, "port": port} if sock is None else {"sock": sock}
         if tls is not None:

@@ -1,8 +1,11 @@
-"""What an orchestrator asks: is the process alive, and can it serve."""
+"""What an orchestrator asks: is the process alive, can it serve, and how does it go."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
+
+from gateway.metrics import CONTENT_TYPE, Metrics, exposition
 
 Check = Callable[[], Awaitable[bool]]
 """Whether one thing the gateway needs can be reached now; never raises."""
@@ -32,5 +35,21 @@ def operations_routes(checks: Mapping[str, Check], draining: Callable[[], bool])
         response.status_code = 200 if ready else 503
         response.headers["cache-control"] = "no-store"
         return {"status": "ready" if ready else "not ready", "checks": outcomes}
+
+    return router
+
+
+_EXAMPLE: Final = 'upload_gateway_requests_total{resource="proxy",status="200"} 1027'
+_TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}, "example": _EXAMPLE}
+
+
+def metrics_routes(metrics: Metrics, access: Callable[[Request], Awaitable[object]]) -> APIRouter:
+    """The route `/metrics`: all workers of this machine in one answer; `access` raises for who may not ask."""
+    router = APIRouter(tags=["operations"], dependencies=[Depends(access)])
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": _TEXT}}})
+    async def scrape() -> Response:
+        """The gateway's figures for Prometheus."""
+        return Response(exposition(metrics.seats), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
     return router

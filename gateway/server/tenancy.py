@@ -107,4 +107,5 @@ def _cache(deployment: Deployment, opened: OpenStores, rules: CacheRules) -> Pol
         clock=time.monotonic,
         rules=rules,
         allow_private_issuers=deployment.allow_private_issuers,
+        told=deployment.metrics.policy.add,
     )

@@ -21,6 +21,7 @@ from gateway.identity.rules import jwks_source
 from gateway.journal import Journal
 from gateway.server.composition import Parts, compose
 from gateway.server.deployment import Deployment, Site
+from gateway.server.metering import CountedFetcher, CountedTrail, keep_looking, s3_observer
 from gateway.server.opened import OpenStores
 from gateway.server.operations import Check
 from gateway.server.publishing import publisher, running
@@ -53,14 +54,16 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
     Raises `TenantFolderError`, `StoreError` or `OSError` where the deployment can't be opened.
     """
     async with AsyncExitStack() as stack:
-        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts()))
+        metrics = deployment.metrics
+        upstream = await stack.enter_async_context(Upstream(timeouts=Timeouts(), observe=s3_observer(metrics)))
         opened = await stack.enter_async_context(deployment.stores())
         recent = RecentDecisions(opened.stores.decisions)
         stack.push_async_callback(asyncio.to_thread, recent.close)
         sampler = UsageSampler(ledger=opened.stores.ledger, history=opened.stores.history, clock=time.time)
         tenants = tenancy(deployment, opened)
         trail = await stack.enter_async_context(_trail(deployment, opened))
-        journal = Journal(clock=time.time, trail=trail, observers=(recent.observe, sampler.observe))
+        told = CountedTrail(trail, metrics)
+        journal = Journal(clock=time.time, trail=told, observers=(recent.observe, sampler.observe))
         sealer = Sealer(deployment.sealing_keys, secrets.token_bytes)
         register = Register(
             uploads=opened.stores.uploads, ledger=opened.stores.ledger, aside=opened.aside, clock=time.time
@@ -73,7 +76,8 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
             )
         renewing = (keep_renewed(deployment.renewals),) if deployment.renewals else ()
         uses = keep_key_uses(tenants.key_uses, opened.aside)
-        for work in (sample_usage(sampler, opened.beside), uses, *renewing, *sweeping):
+        looking = keep_looking(metrics, trail.state)
+        for work in (looking, sample_usage(sampler, opened.beside), uses, *renewing, *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))
         published = None
         if deployment.documents is not None:
@@ -176,13 +180,15 @@ def _parts(
     journal: Journal,
 ) -> Parts:
     stores, aside = opened.stores, opened.aside
-    jwks_cache = JwksCache(fetcher=HttpsFetcher(allow_private=deployment.allow_private_issuers))
+    fetcher = HttpsFetcher(allow_private=deployment.allow_private_issuers)
+    jwks_cache = JwksCache(fetcher=CountedFetcher(fetcher, deployment.metrics))
     site = Site(
         limits=deployment.limits,
         endpoint=deployment.endpoint,
         signer=deployment.signer,
         upstream=upstream,
         cors=deployment.cors,
+        turnstile=deployment.turnstile,
     )
     return Parts(
         authenticator=Authenticator(
@@ -228,7 +234,9 @@ def _parts(
         journal=journal,
         integrity=deployment.integrity,
         cors=deployment.cors,
-        most_uploads=deployment.most_uploads,
+        turnstile=deployment.turnstile,
+        metrics=deployment.metrics,
+        switches=deployment.switches,
         public_url=deployment.public_url,
         beside=opened.beside if opened.remote else None,
     )

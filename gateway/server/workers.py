@@ -59,6 +59,7 @@ class Supervisor:
 
     `on_ready` is told once, when every worker serves. After the word to stop, `release` (which closes the sockets) is
     called when `release_after` seconds are over, and workers that are still there after `patience` are killed.
+    `on_end` is told the number of each worker that ended, before another has its place.
     """
 
     work: Work
@@ -67,6 +68,7 @@ class Supervisor:
     release: Callable[[], None]
     release_after: float
     patience: float
+    on_end: Callable[[int], None] = lambda _number: None
     clock: Callable[[], float] = time.monotonic
     _seats: list[_Seat] = field(default_factory=list, init=False)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector, init=False)
@@ -170,6 +172,7 @@ class Supervisor:
     def _ended(self, seat: _Seat, status: int) -> None:
         now, pid = self.clock(), seat.pid
         seat.pid = None
+        self.on_end(seat.number)
         served = seat.ready
         self._forget_pipe(seat)
         if self._stopping_since is not None:

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from gateway.asgi.forwarded import TrustedProxies
-from gateway.asgi.turnstile import MOST
+from gateway.asgi.switches import Exposure, Switches
 from gateway.cors import origin
 from gateway.policy.addresses import url_fault
 from gateway.proxy.forward import Integrity
@@ -196,11 +196,10 @@ class Tenants(Table):
     policy_stale_limit: Seconds = Field(
         default=300.0, description="Seconds more for which what was read is believed while the store does not answer."
     )
-    most_uploads: int = Field(
-        default=MOST,
-        ge=1,
-        le=65_536,
-        description="Uploads of one tenant that go through one worker's proxy at once; more are `rate-limited`.",
+    most_uploads: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None,
+        description="Uploads of one tenant whose bytes pass through this machine at once, all its workers together; "
+        "more are `rate-limited`. By default half of the connections that the workers take.",
     )
     allow_private_issuers: bool = Field(
         default=False, description="Believe issuers on loopback and private addresses, and over plain http."
@@ -300,6 +299,42 @@ class Log(Table):
     )
 
 
+class Operations(Table):
+    """Who is shown the metrics and the API's description, and a listener apart for whoever watches.
+
+    On the listener apart `/healthz`, `/readyz`, `/metrics`, `/docs` and `/openapi.json` answer, in plain HTTP and
+    without a token, and nothing else does: keep it from clients.
+    """
+
+    host: Name = Field(default="127.0.0.1", description="The address of the listener apart.")
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = Field(
+        default=None, description="Its port; without one there is no such listener."
+    )
+    metrics: Exposure = Field(
+        default=Exposure.OPERATORS,
+        strict=False,
+        description="Who may ask for `/metrics`: `operators` by their token, everybody (`open`), only the listener "
+        "`apart`, or nobody (`off`).",
+    )
+    docs: Exposure = Field(
+        default=Exposure.OPEN,
+        strict=False,
+        description="The same of `/docs` and `/openapi.json`, which are `open`, `apart` or `off`.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.docs is Exposure.OPERATORS:
+            raise ValueError("docs are open, apart or off: a browser sends no operator's token")
+        if self.port is None and Exposure.APART in (self.docs, self.metrics):
+            raise ValueError("apart needs a port")
+        return self
+
+    def switches(self) -> Switches:
+        """What the application is told."""
+        return Switches(docs=self.docs, metrics=self.metrics)
+
+
 class Audit(Table):
     """The record of decisions."""
 
@@ -339,6 +374,7 @@ class Settings(Table):
     cors: CorsOrigins = Field(default_factory=CorsOrigins)
     edge: Edge | None = None
     http: Http = Field(default_factory=Http)
+    operations: Operations = Field(default_factory=Operations)
     audit: Audit = Field(default_factory=Audit)
     drain: Drain = Field(default_factory=Drain)
     log: Log = Field(default_factory=Log)

@@ -6,7 +6,8 @@ to send, so a client that says nothing keeps none.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from types import TracebackType
@@ -28,6 +29,10 @@ _WITH_BODY: Final = frozenset({"POST", "PUT"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 Headers = tuple[tuple[str, str], ...]
+
+Observe = Callable[[str, int, float | None], None]
+"""Told of each request: its method, the status of the answer (0: none), and the seconds from the last byte that was
+sent to the answer's end (None: not all was sent, or nobody answered). It must not wait and must not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +115,10 @@ class Upstream:
     time of a connect fails, instead of waiting behind others that may take as long as they like.
     """
 
-    def __init__(self, *, timeouts: Timeouts, connections: int = 1_024) -> None:
+    def __init__(self, *, timeouts: Timeouts, connections: int = 1_024, observe: Observe | None = None) -> None:
         self._timeouts = timeouts
         self._connections = connections
+        self._observe = observe
         self._pool: Pool | None = None
 
     async def __aenter__(self) -> Self:
@@ -160,8 +166,9 @@ class Upstream:
         origin, head = _request("PUT", url, headers)
         body = _Body(chunks, size)
         first = await body.next()
-        connection = await self._connection(origin)
+        connection = await self._connection(origin, "PUT")
         exchange = Exchange(bodiless=False, most=_ANSWER_LIMIT)
+        sent_at: float | None = None
         try:
             async with asyncio.timeout(None) as deadline:
                 exchange.on_head = partial(_due, deadline, self._timeouts.answer)
@@ -170,6 +177,7 @@ class Upstream:
                 if first is not None:
                     await self._send_rest(connection, exchange, body, deadline)
                 exchange.on_end = None
+                sent_at = time.perf_counter()
                 if not exchange.headed:
                     _due(deadline, self._timeouts.answer)
                 await exchange.ended
@@ -179,6 +187,7 @@ class Upstream:
         finally:
             exchange.on_head = exchange.on_end = None
             self._release(origin, connection, whole=body.complete)
+            self._told("PUT", exchange, sent_at)
         answer = _answer(exchange, sent_all=body.complete)
         if answer.status < 300 and not answer.sent_all:
             raise UpstreamError("success before the body was sent", sent_all=False)
@@ -205,8 +214,9 @@ class Upstream:
     ) -> Exchange:
         """One request that is sent at once; raises UpstreamError."""
         origin, head = _request(method, url, headers)
-        connection = await self._connection(origin)
+        connection = await self._connection(origin, method)
         exchange = Exchange(bodiless=method == "HEAD", most=most)
+        sent_at = time.perf_counter()
         try:
             async with asyncio.timeout(within):
                 connection.begin(exchange, head + body)
@@ -216,14 +226,24 @@ class Upstream:
                 raise UpstreamError("TimeoutError", sent_all=True) from None
         finally:
             self._release(origin, connection, whole=True)
+            self._told(method, exchange, sent_at)
         return exchange
 
-    async def _connection(self, origin: Origin) -> Connection:
+    def _told(self, method: str, exchange: Exchange, sent_at: float | None) -> None:
+        """Say how an exchange ended; one that the client broke off says nothing of S3."""
+        if self._observe is not None and (exchange.done or sent_at is not None):
+            answered = exchange.done and exchange.status >= 200
+            since = None if sent_at is None or not answered else time.perf_counter() - sent_at
+            self._observe(method, exchange.status if answered else 0, since)
+
+    async def _connection(self, origin: Origin, method: str) -> Connection:
         if self._pool is None:
             raise RuntimeError("Upstream is used outside its context.")
         try:
             return await self._pool.acquire(origin)
         except OSError as error:
+            if self._observe is not None:
+                self._observe(method, 0, None)
             raise UpstreamError(type(error).__name__, sent_all=False) from error
 
     def _release(self, origin: Origin, connection: Connection, *, whole: bool) -> None:

@@ -26,6 +26,10 @@ from gateway.tenants.policies import PolicyStore, PolicyVersion
 
 Answer = TypeVar("Answer")
 
+Told = Callable[[str], None]
+"""Told of each look at the store, from whatever thread made it: `answered`, `failed`, or `old`, where the store was
+silent and what it last said was used."""
+
 ERROR_PAUSE: Final = 1.0
 """Seconds for which a store that did not answer is not asked for the same thing again."""
 
@@ -63,17 +67,27 @@ class _Asking(Generic[Answer]):
     outdated: bool = False
 
 
+def _nobody(_result: str) -> None:
+    """Hear nothing of it."""
+
+
 class Cache(Generic[Answer]):
     """Answers of `ask` by name. For threads and, by `fetch`, for event loops.
 
     `ask` gets the name and the last answer, which it may give again; it raises `StoreUnavailableError`. `clock` is
-    any monotonic one.
+    any monotonic one. `told` hears what became of each look at the store.
     """
 
     def __init__(
-        self, ask: Callable[[str, Answer | None], Answer | None], *, rules: CacheRules, clock: Callable[[], float]
+        self,
+        ask: Callable[[str, Answer | None], Answer | None],
+        *,
+        rules: CacheRules,
+        clock: Callable[[], float],
+        told: Told = _nobody,
     ) -> None:
         self._ask = ask
+        self._told = told
         self._rules = rules
         self._clock = clock
         self._lock = threading.Lock()
@@ -149,11 +163,13 @@ class Cache(Generic[Answer]):
             asking.answer = self._ask(name, kept.answer if kept else None)
         except StoreUnavailableError as error:
             self._not_answered(kept, asking, error)
+            self._told("old" if asking.error is None else "failed")
         except BaseException:
             asking.error = StoreUnavailableError("the store's answer can't be used")
             raise
         else:
             self._keep(name, asking, began)
+            self._told("answered")
         finally:
             with self._lock:
                 if self._asking.get(name) is asking:
@@ -201,7 +217,7 @@ class PolicyCache:
     """A `PolicySource` and an `IssuerDirectory` over a `PolicyStore`.
 
     A document that can't be parsed (a newer version wrote it) is no policy: its tenant does not exist here, and
-    `unreadable` is told of it. Raises `StoreUnavailableError`.
+    `unreadable` is told of it, as `told` is of each look at the store. Raises `StoreUnavailableError`.
     """
 
     def __init__(
@@ -212,13 +228,14 @@ class PolicyCache:
         rules: CacheRules | None = None,
         allow_private_issuers: bool = False,
         unreadable: Callable[[PolicyVersion], Any] | None = None,
+        told: Told = _nobody,
     ) -> None:
         self._store = store
         self._allow_private_issuers = allow_private_issuers
         self._unreadable = unreadable
         rules = rules or CacheRules()
-        self._policies: Cache[PolicyInForce] = Cache(self._ask_policy, rules=rules, clock=clock)
-        self._believers: Cache[tuple[str, ...]] = Cache(self._ask_believers, rules=rules, clock=clock)
+        self._policies: Cache[PolicyInForce] = Cache(self._ask_policy, rules=rules, clock=clock, told=told)
+        self._believers: Cache[tuple[str, ...]] = Cache(self._ask_believers, rules=rules, clock=clock, told=told)
 
     def get(self, tenant: str) -> Policy | None:
         """The policy in force."""

@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from gateway.admission import Authenticator
 from gateway.asgi.problems import RefusedError
 from gateway.asgi.request_id import STATE_KEY
+from gateway.asgi.switches import Exposure, is_apart
 from gateway.identity.credential import credential
 from gateway.policy.document import ADMIN_SCOPE
 from gateway.policy.problems import Code, Refusal
@@ -57,6 +58,27 @@ def operator_access(authenticator: Authenticator, on_refused: OnRefused) -> Acce
             request_id=operation.request_id,
             reason=reason(request),
         )
+
+    return access
+
+
+def metrics_access(authenticator: Authenticator | None, exposure: Exposure) -> Callable[[Request], Awaitable[None]]:
+    """A dependency of `/metrics`: nothing is asked where it is open or asked for apart, else an operator's token.
+
+    It is read often and by machines, so what it refuses has no line in the audit.
+    """
+
+    async def nobody(_operation: Operation, _code: Code) -> None:
+        """Write nothing down."""
+
+    operator = None if authenticator is None else operator_access(authenticator, nobody)
+
+    async def access(request: Request) -> None:
+        if exposure is Exposure.OPEN or is_apart(request.scope):
+            return
+        if operator is None:
+            raise RefusedError(Refusal(code=Code.NOT_FOUND, detail="There is nothing at this path."))
+        await operator(request, None)
 
     return access
 
