@@ -30,14 +30,14 @@ class Metered:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        metrics, began = self._metrics, self._clock()
+        metrics, requests, began = self._metrics, self._metrics.requests, self._clock()
         resource = _BY_SEGMENT.get(scope["raw_path"][1:].partition(b"/")[0], OTHER)
         status = "none"
 
         async def counted_receive() -> Message:
             message = await receive()
             if body := message.get("body"):
-                metrics.received.add(resource, amount=len(body))
+                requests.receive(resource, len(body))
             return message
 
         async def counted_send(message: Message) -> None:
@@ -48,16 +48,14 @@ class Metered:
                 metrics.problems.add(resource, code)
             await send(message)
 
-        metrics.under_way.add(resource)
+        requests.begin(resource)
         try:
             await self._application(scope, counted_receive, counted_send)
         except Exception:
             status = "500"  # the front says so in the application's place
             raise
         finally:
-            metrics.under_way.add(resource, amount=-1.0)
-            metrics.requests.add(resource, status)
-            metrics.duration.observe(self._clock() - began, resource)
+            requests.end(resource, status, self._clock() - began)
 
 
 def problem_code(body: bytes) -> str | None:

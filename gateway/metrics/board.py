@@ -5,7 +5,7 @@ A counter outlives the worker that counted, whose successor goes on in the same 
 
 import threading
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -30,6 +30,20 @@ _GAUGES: Final = tuple(
 )
 
 
+_BOUNDS: Final = known.DURATION.bounds
+
+
+def _places(family: Family) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Each series' labels and its first cell."""
+    first = OFFSETS[family.name]
+    return ((values, first + number * family.width) for number, values in enumerate(family.series()))
+
+
+def _single(family: Family) -> dict[str, int]:
+    """The same of a family with one label, by its value."""
+    return {values[0]: cell for values, cell in _places(family)}
+
+
 class Instrument:
     """One family as a worker writes it: a counter, a gauge or a histogram by what its methods are called on."""
 
@@ -41,9 +55,7 @@ class Instrument:
         self._bounds = family.bounds
         self._sum = len(family.bounds) + 1
         self._known = tuple(frozenset(values) for values in family.labels.values())
-        self._offset: dict[tuple[str, ...], int] = {
-            values: OFFSETS[family.name] + number * family.width for number, values in enumerate(family.series())
-        }
+        self._offset = dict(_places(family))
 
     def add(self, *values: str, amount: float = 1.0) -> None:
         """Count; a value that its label does not list is counted as `other`."""
@@ -71,6 +83,43 @@ class Instrument:
         return tuple(value if value in listed else OTHER for value, listed in zip(values, self._known, strict=True))
 
 
+class Requests:
+    """The figures of requests, which are written together and once a request: this is on everybody's way."""
+
+    __slots__ = ("_cells", "_duration", "_lock", "_received", "_statuses", "_under_way")
+
+    def __init__(self, cells: "memoryview[float]", lock: threading.Lock) -> None:
+        self._cells = cells
+        self._lock = lock
+        self._under_way = _single(known.UNDER_WAY)
+        self._received = _single(known.RECEIVED)
+        self._duration = _single(known.DURATION)
+        self._statuses = dict(_places(known.REQUESTS))
+
+    def begin(self, resource: str) -> None:
+        """A request to a listed resource has begun."""
+        with self._lock:
+            self._cells[self._under_way[resource]] += 1.0
+
+    def receive(self, resource: str, size: int) -> None:
+        """Bytes of its body were taken."""
+        with self._lock:
+            self._cells[self._received[resource]] += size
+
+    def end(self, resource: str, status: str, seconds: float) -> None:
+        """It has its answer, after so many seconds."""
+        status_cell = self._statuses.get((resource, status))
+        if status_cell is None:
+            status_cell = self._statuses[resource, OTHER]
+        duration = self._duration[resource]
+        bucket, cells = duration + bisect_left(_BOUNDS, seconds), self._cells
+        with self._lock:
+            cells[self._under_way[resource]] -= 1.0
+            cells[status_cell] += 1.0
+            cells[bucket] += 1.0
+            cells[duration + len(_BOUNDS) + 1] += seconds
+
+
 class Metrics:
     """A worker's instruments, one for each family; any thread may use them, and none of them waits or raises."""
 
@@ -82,11 +131,8 @@ class Metrics:
         def made(family: Family) -> Instrument:
             return Instrument(family, cells, lock)
 
-        self.requests = made(known.REQUESTS)
+        self.requests = Requests(cells, lock)
         self.problems = made(known.PROBLEMS)
-        self.under_way = made(known.UNDER_WAY)
-        self.duration = made(known.DURATION)
-        self.received = made(known.RECEIVED)
         self.front = made(known.FRONT)
         self.connections = made(known.CONNECTIONS)
         self.uploads = made(known.UPLOADS)

@@ -19,6 +19,9 @@ from gateway.tenants.trail import TrailState
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at what is not counted but read."""
 
+_CLASSES: Final = ("none", "none", "2xx", "3xx", "4xx", "5xx", "none", "none", "none", "none")
+"""Of a status, by its first digit; 0 is none."""
+
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -82,7 +85,7 @@ def s3_observer(metrics: Metrics) -> Observe:
     """Counts requests to S3 and their answers."""
 
     def observe(method: str, status: int, seconds: float | None) -> None:
-        metrics.s3_requests.add(method, f"{status // 100}xx" if status else "none")
+        metrics.s3_requests.add(method, _CLASSES[status // 100])
         if seconds is not None:
             metrics.s3_seconds.observe(seconds, method)
 

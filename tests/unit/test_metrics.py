@@ -44,13 +44,13 @@ def test_workers_are_scraped_as_one() -> None:
     seats = metrics_seats(3)
     for number in range(3):
         worker = Metrics(seats, number)
-        worker.requests.add("proxy", "200", amount=number + 1)
+        worker.policy.add("answered", amount=number + 1)
         worker.connections.add(amount=10)
         worker.lag.set(number / 10)
 
     found = samples(Metrics(seats, 0))
 
-    assert found['upload_gateway_requests_total{resource="proxy",status="200"}'] == 6
+    assert found['upload_gateway_policy_reads_total{result="answered"}'] == 6
     assert found["upload_gateway_connections"] == 20  # the one who began anew in the first seat has none
     assert found["upload_gateway_event_loop_lag_seconds"] == 0.2
 
@@ -87,13 +87,15 @@ def test_a_histogram_is_cumulative() -> None:
 def test_no_request_can_add_a_series() -> None:
     """What a label does not list is counted as other, however many there are."""
     metrics = Metrics()
-    metrics.requests.add("proxy", "200")
     for number in range(600, 999):
-        metrics.requests.add(f"tenant-{number}", str(number))
+        metrics.requests.begin("proxy")
+        metrics.requests.end("proxy", str(number), 0.1)
+        metrics.decisions.add(f"tenant-{number}", "granted", f"code-{number}")
 
-    requests = [name for name in samples(metrics) if name.startswith("upload_gateway_requests_total")]
+    counted = {name: value for name, value in samples(metrics).items() if value == 399}
 
-    assert len(requests) == 2
+    assert 'upload_gateway_requests_total{resource="proxy",status="other"}' in counted
+    assert 'upload_gateway_decisions_total{action="other",outcome="granted",code="other"}' in counted
 
 
 def test_threads_lose_nothing() -> None:
