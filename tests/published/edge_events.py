@@ -14,6 +14,7 @@ from tests.published.edge import EVENT, Edge
 
 EDGE = Edge()
 EDGE.publish()
+CROWD = 80
 TOKENS = (EDGE.token(), EDGE.own_token(), EDGE.token(tenant="nobody"), EDGE.token(scope="x"), EDGE.token(exp=1))
 
 JSON = st.recursive(
@@ -76,29 +77,52 @@ URIS = (
 )
 
 
-@st.composite
-def events(draw: st.DrawFn) -> Any:
-    """From a good request with some members changed, to anything at all."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(JSON)
+METHODS = st.sampled_from(["PUT", "PUT", "PUT", "PUT", "OPTIONS", "GET", "é"])
+HEADERS = st.dictionaries(NAMES, ENTRIES, max_size=2)
+BROKEN = st.none() | st.tuples(st.integers(0, 4), st.integers(0, 7), st.booleans(), JSON)
+"""Nothing, or: in which of the event's objects, which of its members, whether it goes, and else what it becomes."""
+
+
+def made(uri: str, headers: dict[str, Any], token: str | None, method: str, broken: Any) -> Any:
+    """A good request with these members changed."""
     event: dict[str, Any] = copy.deepcopy(EVENT)
     frame: dict[str, Any] = event["Records"][0]["cf"]
     request = frame["request"]
-    if draw(st.integers(0, 3)):
-        request["headers"]["authorization"] = [{"value": f"Bearer {draw(st.sampled_from(TOKENS))}"}]
-    request["uri"] = draw(URIS)
-    request["headers"].update(draw(st.dictionaries(NAMES, ENTRIES, max_size=2)))
-    request.update(
-        draw(st.fixed_dictionaries({}, optional={"method": st.sampled_from(["PUT", "OPTIONS", "GET", "é"])}))
-    )
-    for place in (event, frame, frame["config"], request, request["headers"]):
-        if draw(st.integers(0, 14)) == 0 and place:
-            name = draw(st.sampled_from(sorted(place)))
-            if draw(st.booleans()):
-                del place[name]
-            else:
-                place[name] = draw(JSON)
+    if token is not None:
+        request["headers"]["authorization"] = [{"value": f"Bearer {token}"}]
+    request["uri"], request["method"] = uri, method
+    request["headers"].update(copy.deepcopy(headers))
+    if broken is not None:
+        number, member, gone, instead = broken
+        place = (event, frame, frame["config"], request, request["headers"])[number]
+        name = sorted(place)[member % len(place)]
+        place.pop(name)
+        if not gone:
+            place[name] = instead
     return event
+
+
+def events() -> st.SearchStrategy[Any]:
+    """From a good request with some members changed, to anything at all."""
+    changed = st.builds(made, URIS, HEADERS, st.none() | st.sampled_from(TOKENS), METHODS, BROKEN)
+    return changed | changed | changed | JSON
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Any]:
+    """Events, `CROWD` at a time: each is another combination of a few of each member, for drawing is what takes long.
+
+    Members are taken with steps that have no common divisor with how many there are of another, so that each
+    meets each.
+    """
+    uris = draw(st.lists(URIS, min_size=8, max_size=8))
+    headers = draw(st.lists(HEADERS, min_size=7, max_size=7))
+    broken = [None, *draw(st.lists(BROKEN, min_size=2, max_size=2)), None, None]
+    methods = draw(st.lists(METHODS, min_size=3, max_size=3))
+    tokens = (None, *TOKENS, TOKENS[0], TOKENS[0], TOKENS[1], TOKENS[1], TOKENS[0])
+    return [
+        made(uris[n % 8], headers[n % 7], tokens[n % 11], methods[n % 3], broken[n % 5]) for n in range(CROWD - 1)
+    ] + [draw(JSON)]
 
 
 def check(event: Any) -> None:
@@ -132,22 +156,23 @@ def _granted(event: Any, result: Result) -> None:
 
 
 def run(examples: int, start: int) -> int:
-    """So many fresh events from this seed; raises where one breaks a promise."""
+    """At least so many fresh events from this seed, and how many it were; raises where one breaks a promise."""
     logging.disable(logging.CRITICAL)
     seen = [0]
 
     @seed(start)
     @settings(
-        max_examples=examples,
+        max_examples=-(-examples // CROWD),
         database=None,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(event=events())
-    def each(event: Any) -> None:
-        seen[0] += 1
-        check(event)
+    @given(crowd=crowds())
+    def each(crowd: list[Any]) -> None:
+        for event in crowd:
+            check(event)
+        seen[0] += len(crowd)
 
     each()
     return seen[0]
