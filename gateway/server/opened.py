@@ -14,7 +14,7 @@ from gateway.tenants.sqlite import Database, GroupCommit
 from gateway.tenants.stores import Stores, dynamodb_stores, sqlite_stores
 
 ADMIN_THREADS: Final = 4
-"""Threads for the admin API's calls, which wait for the disk."""
+"""Threads for calls that wait for the disk, or take long."""
 
 Result = TypeVar("Result")
 
@@ -23,9 +23,9 @@ Result = TypeVar("Result")
 class OpenStores:
     """The stores, and who calls them.
 
-    `aside` runs the verbs of a request beside the event loop, `beside` the admin API's, `together` makes several writes
-    one where the stores can. `remote` says that a look at a policy or a key waits for a network, so that it does not
-    belong on the event loop either.
+    `aside` runs the short verbs of a request without stopping the event loop, `beside` what may take longer: the admin
+    API's calls and whatever goes through many rows. `together` makes several writes one where the stores can. `remote`
+    says that a look at a policy or a key waits for a network, so that it does not belong on the event loop either.
     """
 
     stores: Stores

@@ -93,7 +93,7 @@ class Reconciling:
 
     async def tenant(self, tenant: str) -> TenantReconciled:
         """Compare one tenant; raises OSError where S3 or the store does not answer."""
-        stores, aside = self.opened.stores, self.opened.aside
+        stores, aside = self.opened.stores, self.opened.beside
         bucket = _Bucket(
             self.listing,
             Objects(upstream=self.upstream, endpoint=self.endpoint, signer=self.completer, clock=self.clock),
@@ -167,7 +167,7 @@ async def sweep_ledger(reconciling: Reconciling, *, first: float = FIRST, every:
     await asyncio.sleep(first)
     while True:
         try:
-            await reconciling.opened.aside(lambda: reconciling.opened.stores.tidy(reconciling.clock()))
+            await reconciling.opened.beside(lambda: reconciling.opened.stores.tidy(reconciling.clock()))
             for tenant in await reconciling.tenants():
                 found = await reconciling.tenant(tenant)
                 if found.ledger.differences or found.given_up:

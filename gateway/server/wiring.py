@@ -75,7 +75,7 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
                 *_comparing(deployment, opened, upstream, sealer=sealer, journal=journal, kept=tenants.kept),
             )
         renewing = (keep_renewed(deployment.renewals),) if deployment.renewals else ()
-        uses = keep_key_uses(tenants.key_uses, opened.aside)
+        uses = keep_key_uses(tenants.key_uses, opened.beside)
         looking = keep_looking(metrics, trail.state)
         for work in (looking, sample_usage(sampler, opened.beside), uses, *renewing, *sweeping):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(work))

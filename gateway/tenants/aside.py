@@ -1,7 +1,7 @@
 """How a store's synchronous verbs are called from an event loop, said once for all stores.
 
-SQLite: `gateway.tenants.sqlite.GroupCommit` for writes; a read takes microseconds and may be called as it is.
-A store over a network: `Threads`.
+SQLite: `gateway.tenants.sqlite.GroupCommit` for the short verbs of requests; a read takes microseconds and may be
+called as it is. A store over a network, and whatever takes long: `Threads`.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,11 @@ Result = TypeVar("Result")
 
 
 class Aside(Protocol):
-    """Runs a call beside the event loop: `await aside(lambda: ledger.reserve(reservation, quota))`."""
+    """Runs a call without stopping the event loop: `await aside(lambda: ledger.reserve(reservation, quota))`.
+
+    A call may be run again after what it changed in the stores was undone, so it changes nothing else that would not
+    bear that.
+    """
 
     async def __call__(self, call: Callable[[], Result]) -> Result:
         """What `call` answers; raises what it raises."""

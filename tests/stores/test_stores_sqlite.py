@@ -1,19 +1,22 @@
 """What is SQLite's alone: the file, its migrations, transactions in transactions, the group commit."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import sqlite3
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gateway.policy.model import QuotaRule
+from gateway.policy.model import QuotaRule, RateRule
 from gateway.tenants.audit import AuditRecord
 from gateway.tenants.errors import StoreUnavailableError, StoreVersionError
 from gateway.tenants.ledger import Reservation, Reserved, Usage
 from gateway.tenants.sqlite import Database, GroupCommit, SqliteApiKeys, SqliteAuditLog, SqliteLedger, SqliteRateBuckets
+from gateway.tenants.sqlite.group_commit import CHECKPOINT, LONG_LOG, MOST_AT_ONCE, REST, STOPPED
 from gateway.tenants.sqlite.schema import MIGRATIONS
 
 NO_LIMIT = QuotaRule()
@@ -106,8 +109,6 @@ def test_the_audit_can_be_appended_to_only(database: Database) -> None:
 
 def test_full_buckets_are_tidied_away(database: Database) -> None:
     """Those that were full for an hour."""
-    from gateway.policy.model import RateRule
-
     rates, rule = SqliteRateBuckets(database), RateRule(per_second=1, burst=1)
     for number, now in enumerate((1_000.0, 9_000.0)):
         rates.take(str(number), rule, now)
@@ -172,6 +173,121 @@ def test_a_batch_that_cannot_be_committed_is_no_ones_success(tmp_path: Path) -> 
     aside.close()
     assert [type(answer) for answer in answers] == [StoreUnavailableError] * 3
     assert ledger.usage("acme") == Usage()
+
+
+def test_a_call_runs_again_where_another_one_raised(database: Database) -> None:
+    """All of the first try is undone, so each counts once."""
+    ledger, rates = SqliteLedger(database), SqliteRateBuckets(database)
+    aside, rule = GroupCommit(database), RateRule(per_second=1, burst=10)
+    ran: list[int] = []
+
+    def counted(number: int) -> None:
+        ran.append(number)
+        rates.take("b", rule, 5.0)
+        ledger.reserve(_reservation(number), NO_LIMIT)
+        if number == 1:
+            raise ZeroDivisionError
+
+    async def run() -> list[object]:
+        calls = [aside(lambda n=n: counted(n)) for n in range(3)]  # type: ignore[misc]
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    assert [type(answer) for answer in asyncio.run(run())] == [type(None), ZeroDivisionError, type(None)]
+    aside.close()
+    assert ran[:2] == [0, 1]
+    assert sorted(ran[-3:]) == [0, 1, 2]
+    assert rates.level("b", rule, 5.0).left == 8
+    assert ledger.usage("acme") == Usage(reserved_bytes=2, reserved_objects=2)
+
+
+def test_the_loop_goes_on_while_another_connection_writes(tmp_path: Path, database: Database) -> None:
+    """Its calls are answered when that has ended, with those that came meanwhile."""
+    ledger, aside = SqliteLedger(database), GroupCommit(database)
+    other = Database(tmp_path / "stores.db")
+    turns: list[int] = []
+
+    async def run() -> list[object]:
+        verbs = [partial(ledger.reserve, _reservation(n), NO_LIMIT) for n in (1, 2)]
+        with other.writing():
+            calls = [asyncio.ensure_future(aside(verb)) for verb in verbs]
+            for turn in range(50):
+                await asyncio.sleep(0.001)
+                turns.append(turn)
+            assert not any(call.done() for call in calls)
+        return list(await asyncio.gather(*calls, aside(lambda: ledger.reserve(_reservation(3), NO_LIMIT))))
+
+    answers = asyncio.run(run())
+    aside.close()
+    assert len(turns) == 50
+    assert [type(answer) for answer in answers] == [Reserved] * 3
+    assert ledger.usage("acme").reserved_objects == 3
+
+
+def test_calls_are_run_on_the_loops_thread_until_one_stopped_it(database: Database) -> None:
+    """Then the writer's thread has them for a while."""
+    now = [0.0]
+    aside = GroupCommit(database, clock=lambda: now[0])
+
+    def where(*, seconds: float = 0.0) -> bool:
+        now[0] += seconds
+        return threading.current_thread() is threading.main_thread()
+
+    async def run() -> list[bool]:
+        quick, slow = await aside(where), await aside(lambda: where(seconds=STOPPED * 2))
+        resting = [await aside(where) for _ in range(3)]
+        now[0] += REST
+        return [quick, slow, *resting, await aside(where)]
+
+    assert asyncio.run(run()) == [True, True, False, False, False, True]
+    aside.close()
+
+
+def test_a_failure_in_a_transaction_of_many_calls_leaves_nothing(database: Database) -> None:
+    """Also where the call itself caught it."""
+    ledger, aside = SqliteLedger(database), GroupCommit(database)
+
+    def careless() -> str:
+        ledger.reserve(_reservation(1), NO_LIMIT)
+        with contextlib.suppress(ZeroDivisionError):
+            _reserve_and_raise(database, ledger)
+        return "done"
+
+    assert asyncio.run(aside(careless)) == "done"
+    aside.close()
+    assert [each.id for each in ledger.due(2.0, limit=9)] == ["r1"]
+
+
+def test_a_row_that_was_changed_is_read_as_changed(database: Database) -> None:
+    """By this transaction's own reads and statements, and by parts of it that are undone."""
+    ledger, rates, rule = SqliteLedger(database), SqliteRateBuckets(database), RateRule(per_second=1, burst=3)
+    with database.writing():
+        ledger.reserve(_reservation(1), NO_LIMIT)
+        assert ledger.usage("acme").reserved_objects == 1
+        with pytest.raises(ZeroDivisionError):
+            _reserve_and_raise(database, ledger)
+        ledger.reserve(_reservation(3), NO_LIMIT)
+        rates.take("b", rule, 9_000.0)
+        rates.take("old", rule, 1_000.0)
+        assert rates.tidy(9_001.0) == 1
+        rates.take("b", rule, 9_000.0)
+    assert ledger.usage("acme").reserved_objects == 2
+    assert [rates.level(name, rule, 9_000.0).left for name in ("b", "old")] == [1, 3]
+
+
+def test_the_log_is_brought_into_the_file_beside_the_loop(tmp_path: Path, database: Database) -> None:
+    """However long the loop goes on writing, the log keeps to a few times what a checkpoint brings in."""
+    ledger, aside = SqliteLedger(database), GroupCommit(database)
+
+    async def run() -> None:
+        for start in range(0, CHECKPOINT * 12, MOST_AT_ONCE):
+            step = range(start, start + MOST_AT_ONCE)
+            await asyncio.gather(*(aside(lambda n=n: ledger.reserve(_reservation(n), NO_LIMIT)) for n in step))  # type: ignore[misc]
+
+    asyncio.run(run())
+    aside.close()
+    pages = (tmp_path / "stores.db-wal").stat().st_size // 4096
+    assert pages < CHECKPOINT * (LONG_LOG + 4)
+    assert (tmp_path / "stores.db").stat().st_size > 1 << 18
 
 
 def _open(path: str) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gateway.tenants.audit import MAIN, AuditRecord, Head, chained
-from gateway.tenants.sqlite.database import Database, Row
+from gateway.tenants.sqlite.database import Database
+from gateway.tenants.sqlite.transaction import Row
 
 _HEAD: Final = "SELECT seq, hash FROM audit WHERE chain = ? ORDER BY seq DESC LIMIT 1"
 _PAGE: Final = 500
@@ -19,13 +20,13 @@ class SqliteAuditLog:
 
     def append(self, records: Sequence[AuditRecord], *, chain: str = MAIN) -> Head:
         """Write the records behind the chain's last line."""
-        with self._database.writing(durable=self._durable) as connection:
-            head = _end(connection.execute(_HEAD, (chain,)).fetchone())
+        with self._database.writing(durable=self._durable) as transaction:
+            head = _end(transaction.execute(_HEAD, (chain,)).fetchone())
             rows = []
             for record in records:
                 line, head = chained(record, head)
                 rows.append((chain, head.seq, head.hash, line))
-            connection.executemany("INSERT INTO audit (chain, seq, hash, line) VALUES (?, ?, ?, ?)", rows)
+            transaction.executemany("INSERT INTO audit (chain, seq, hash, line) VALUES (?, ?, ?, ?)", rows)
         return head
 
     def lines(self, *, chain: str = MAIN, after: int = 0) -> Iterator[str]:

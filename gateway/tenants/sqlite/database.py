@@ -16,30 +16,37 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Final, Literal
 
 from gateway.tenants.errors import StoreUnavailableError, StoreVersionError
 from gateway.tenants.sqlite.schema import MIGRATIONS
+from gateway.tenants.sqlite.transaction import Parameters, Row, Transaction
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds that a writer waits for another; a transaction of ours takes well under a millisecond."""
 
-Row = tuple[Any, ...]
-Parameters = Sequence[Any] | Mapping[str, Any]
+
+class StoreLockedError(StoreUnavailableError):
+    """Another connection writes at this moment, and the caller did not want to wait."""
 
 
 class _Held:
-    """A thread's connection: whose process opened it, and how deep in transactions it is."""
+    """A connection of a thread, whose process opened it, and the transaction that is under way on it.
 
-    __slots__ = ("connection", "depth", "pid")
+    One that is `hurried` does not wait for other writers.
+    """
 
-    def __init__(self, connection: sqlite3.Connection, pid: int) -> None:
+    __slots__ = ("connection", "hurried", "pid", "transaction")
+
+    def __init__(self, connection: sqlite3.Connection, pid: int, *, hurried: bool) -> None:
         self.connection = connection
+        self.hurried = hurried
         self.pid = pid
-        self.depth = 0
+        self.transaction: Transaction | None = None
 
 
 class Database:
@@ -65,7 +72,7 @@ class Database:
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row of a reading statement."""
         try:
-            found: Row | None = self._held().connection.execute(sql, parameters).fetchone()
+            found: Row | None = self._reading().execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise _unavailable(error) from error
         return found
@@ -73,36 +80,45 @@ class Database:
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a reading statement."""
         try:
-            return self._held().connection.execute(sql, parameters).fetchall()
+            return self._reading().execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise _unavailable(error) from error
 
-    @contextmanager
-    def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = False) -> AbstractContextManager[Transaction]:
         """A transaction; within another one a part of it, undone alone when it raises.
 
         `durable` is of effect in an outermost transaction only. Raises `StoreUnavailableError` where SQLite fails.
         """
         held = self._held()
-        begin, commit, undo = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK") if held.depth == 0 else _savepoint(held.depth)
-        outermost_durable = durable and held.depth == 0
+        if held.transaction is None:
+            return _Outermost(held, durable=durable)
+        return _Joined(held.transaction) if held.transaction.whole else _Part(held.transaction)
+
+    @contextmanager
+    def whole(self, *, wait: bool = True) -> Iterator[Transaction]:
+        """A transaction whose parts can't be undone alone: when one has `failed`, its caller undoes all by raising.
+
+        Without `wait` it raises `StoreLockedError` where another connection writes, and never waits for the disk but
+        for that which a commit finds full (`checkpoint` is called elsewhere).
+        """
+        patient = self._held()
+        held = patient if wait else self._hurried()
+        self._local.held = held
+        try:
+            with _Outermost(held, whole=True) as transaction:
+                yield transaction
+        finally:
+            self._local.held = patient
+
+    def checkpoint(self, *, restart: bool) -> bool:
+        """Bring the log's content into the file (sqlite.org/wal.html, "Checkpointing"); whether all of it is there.
+
+        Waits for the disk. With `restart` writers wait, too, so that the log surely begins anew and stays small.
+        """
         with _translated():
-            if outermost_durable:
-                held.connection.execute("PRAGMA synchronous=FULL")
-            try:
-                held.connection.execute(begin)
-                held.depth += 1
-                try:
-                    yield held.connection
-                    held.connection.execute(commit)
-                except BaseException:
-                    _undo(held.connection, undo)
-                    raise
-                finally:
-                    held.depth -= 1
-            finally:
-                if outermost_durable:
-                    held.connection.execute("PRAGMA synchronous=NORMAL")
+            sql = f"PRAGMA wal_checkpoint({'RESTART' if restart else 'PASSIVE'})"
+            busy, pages, written = self._held().connection.execute(sql).fetchone()
+        return not busy and pages == written
 
     def close(self) -> None:
         """Close the connections of all threads; nothing may be using them."""
@@ -112,33 +128,49 @@ class Database:
         self._opened.clear()
         self._local = threading.local()
 
+    def _reading(self) -> sqlite3.Connection:
+        """The connection, which sees what its own transaction changed."""
+        held = self._held()
+        if held.transaction is not None:
+            held.transaction.flush()
+        return held.connection
+
     def _held(self) -> _Held:
         held: _Held | None = getattr(self._local, "held", None)
         if held is None or held.pid != os.getpid():
-            held = self._open()
+            held = self._local.held = self._open(hurried=False)
         return held
 
-    def _open(self) -> _Held:
+    def _hurried(self) -> _Held:
+        """The other connection of this thread, which waits for nobody and leaves the log to grow."""
+        held: _Held | None = getattr(self._local, "hurried", None)
+        if held is None or held.pid != os.getpid():
+            held = self._local.hurried = self._open(hurried=True)
+            with _translated():
+                held.connection.execute("PRAGMA wal_autocheckpoint=0")
+        return held
+
+    def _open(self, *, hurried: bool) -> _Held:
         """A connection for this thread; one of the parent process stays referred to, for closing it would be harm."""
         with _translated():
+            timeout = 0 if hurried else self._busy_timeout
             connection = sqlite3.connect(
-                self._uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+                self._uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA trusted_schema=OFF")
-        held = _Held(connection, os.getpid())
-        self._local.held = held
+        held = _Held(connection, os.getpid(), hurried=hurried)
         self._opened.append(held)
         return held
 
     def _migrate(self) -> None:
         if self._version() == len(MIGRATIONS):
             return
-        with self.writing(durable=True) as connection:
+        with self.writing(durable=True) as transaction:
             for number in range(self._version(), len(MIGRATIONS)):
                 for statement in MIGRATIONS[number]:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={number + 1}")
+                    transaction.execute(statement)
+                transaction.execute(f"PRAGMA user_version={number + 1}")
 
     def _version(self) -> int:
         row = self.row("PRAGMA user_version")
@@ -148,16 +180,108 @@ class Database:
         return version
 
 
-def _savepoint(depth: int) -> tuple[str, str, str]:
-    name = f"depth{depth}"
-    return f"SAVEPOINT {name}", f"RELEASE {name}", f"ROLLBACK TO {name}; RELEASE {name}"
+class _Outermost:
+    """A transaction of its own."""
+
+    __slots__ = ("_durable", "_held", "_whole")
+
+    def __init__(self, held: _Held, *, durable: bool = False, whole: bool = False) -> None:
+        self._held = held
+        self._durable = durable
+        self._whole = whole
+
+    def __enter__(self) -> Transaction:
+        connection = self._held.connection
+        try:
+            if self._durable:
+                connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            self._end()
+            if self._held.hurried and _code(error) == "SQLITE_BUSY":
+                raise StoreLockedError("another connection writes") from error
+            raise _unavailable(error) from error
+        transaction = self._held.transaction = Transaction(connection, whole=self._whole)
+        return transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        transaction, connection = self._held.transaction, self._held.connection
+        try:
+            if error is None and transaction is not None:
+                transaction.flush()
+                connection.execute("COMMIT")
+        except sqlite3.Error as failed:
+            error = failed
+        finally:
+            self._held.transaction = None
+            if connection.in_transaction:  # unless SQLite already undid it (lang_transaction, "Response To Errors")
+                connection.execute("ROLLBACK")
+            self._end()
+        if isinstance(error, sqlite3.Error):
+            raise _unavailable(error) from error
+        return False
+
+    def _end(self) -> None:
+        if self._durable:
+            self._held.connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _undo(connection: sqlite3.Connection, undo: str) -> None:
-    """Roll back, unless SQLite already did (sqlite.org/lang_transaction.html, "Response To Errors")."""
-    if connection.in_transaction:
-        for statement in undo.split("; "):
-            connection.execute(statement)
+class _Joined:
+    """A part of a transaction that is undone with it."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def __enter__(self) -> Transaction:
+        return self._transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        if error is not None:
+            self._transaction.failed = True
+            if isinstance(error, sqlite3.Error):
+                raise _unavailable(error) from error
+        return False
+
+
+class _Part:
+    """A part of a transaction that is undone alone (sqlite.org/lang_savepoint.html)."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def __enter__(self) -> Transaction:
+        transaction = self._transaction
+        with _translated():
+            transaction.flush()
+            transaction.execute(f"SAVEPOINT depth{transaction.depth}")
+        transaction.depth += 1
+        return transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        transaction = self._transaction
+        transaction.depth -= 1
+        name = f"depth{transaction.depth}"
+        try:
+            if error is None:
+                transaction.flush()
+                transaction.execute(f"RELEASE {name}")
+        except sqlite3.Error as failed:
+            error = failed
+        if error is not None:
+            transaction.undo(name)
+        if isinstance(error, sqlite3.Error):
+            raise _unavailable(error) from error
+        return False
 
 
 def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
@@ -186,6 +310,8 @@ def _translated() -> Iterator[None]:
 
 
 def _unavailable(error: sqlite3.Error) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        f"the store does not answer ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
-    )
+    return StoreUnavailableError(f"the store does not answer ({_code(error)})")
+
+
+def _code(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", type(error).__name__)

@@ -23,10 +23,10 @@ class SqliteDecisionRing:
     def keep(self, decisions: Iterable[Decision]) -> None:
         """Keep these; the oldest of their tenants give way."""
         rows = [(each.tenant, each.at, canonical_members(each)) for each in decisions]
-        with self._database.writing() as connection:
-            connection.executemany(_KEEP, rows)
+        with self._database.writing() as transaction:
+            transaction.executemany(_KEEP, rows)
             for tenant in {row[0] for row in rows}:
-                connection.execute(_OLDER, {"tenant": tenant, "kept": KEPT})
+                transaction.execute(_OLDER, {"tenant": tenant, "kept": KEPT})
 
     def last(self, tenant: str, limit: int = KEPT) -> tuple[Decision, ...]:
         """The tenant's last decisions, newest first."""

@@ -27,13 +27,13 @@ class SqliteIdempotency:
     def claim(self, scope: str, key: str, *, digest: str, token: str, now: float) -> Claim:
         """Take the key for the request of this digest."""
         values = {"scope": scope, "key": key, "digest": digest, "token": token, "now": now}
-        with self._database.writing() as connection:
-            connection.execute(_TIDY, (now,))
-            taken = connection.execute(_CLAIM, {**values, "lease_until": now + LEASE, "expires_at": now + LIFE})
+        with self._database.writing() as transaction:
+            transaction.execute(_TIDY, (now,))
+            taken = transaction.execute(_CLAIM, {**values, "lease_until": now + LEASE, "expires_at": now + LIFE})
             if taken.fetchone():
                 return Claimed(token=token)
             sql = "SELECT digest, answer, lease_until FROM idempotency WHERE scope = ? AND key = ?"
-            kept, answer, lease_until = connection.execute(sql, (scope, key)).fetchone()
+            kept, answer, lease_until = transaction.execute(sql, (scope, key)).fetchone()
         if kept != digest:
             return OtherRequest()
         return BeingWorkedOn(until=lease_until) if answer is None else Answered(answer=answer)
@@ -41,16 +41,16 @@ class SqliteIdempotency:
     def answer(self, scope: str, key: str, *, token: str, answer: bytes) -> bool:
         """Keep the answer."""
         sql = "UPDATE idempotency SET answer = ? WHERE scope = ? AND key = ? AND token = ? AND answer IS NULL"
-        with self._database.writing() as connection:
-            return connection.execute(sql, (answer, scope, key, token)).rowcount == 1
+        with self._database.writing() as transaction:
+            return transaction.execute(sql, (answer, scope, key, token)).rowcount == 1
 
     def forget(self, scope: str, key: str, *, token: str) -> None:
         """Give the claim back."""
         sql = "DELETE FROM idempotency WHERE scope = ? AND key = ? AND token = ? AND answer IS NULL"
-        with self._database.writing() as connection:
-            connection.execute(sql, (scope, key, token))
+        with self._database.writing() as transaction:
+            transaction.execute(sql, (scope, key, token))
 
     def tidy(self, now: float) -> int:
         """Forget the keys whose day is over; how many."""
-        with self._database.writing() as connection:
-            return connection.execute("DELETE FROM idempotency WHERE expires_at <= ?", (now,)).rowcount
+        with self._database.writing() as transaction:
+            return transaction.execute("DELETE FROM idempotency WHERE expires_at <= ?", (now,)).rowcount

@@ -6,7 +6,8 @@ from typing import Final
 from gateway.identity.apikeys import USED_RESOLUTION, ApiKeyRecord
 from gateway.identity.errors import SourceUnavailableError
 from gateway.tenants.errors import StoreUnavailableError
-from gateway.tenants.sqlite.database import Database, Row
+from gateway.tenants.sqlite.database import Database
+from gateway.tenants.sqlite.transaction import Row
 
 _COLUMNS: Final = "id, tenant, name, digest, scopes, created_at, expires_at, name_prefix, last_used_at"
 
@@ -29,8 +30,8 @@ class SqliteApiKeys:
         """Keep the last use, to the minute; a store that does not answer loses it, and nobody waits for that."""
         sql = "UPDATE api_keys SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) <= ?"
         try:
-            with self._database.writing() as connection:
-                connection.execute(sql, (at, key_id, at - USED_RESOLUTION))
+            with self._database.writing() as transaction:
+                transaction.execute(sql, (at, key_id, at - USED_RESOLUTION))
         except StoreUnavailableError:
             return
 
@@ -40,8 +41,8 @@ class SqliteApiKeys:
             *(record.id, record.tenant, record.name, record.digest, json.dumps(record.scopes)),
             *(record.created_at, record.expires_at, record.name_prefix, record.last_used_at),
         )
-        with self._database.writing(durable=True) as connection:
-            done = connection.execute("INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        with self._database.writing(durable=True) as transaction:
+            done = transaction.execute("INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
             return done.rowcount == 1
 
     def list(self, tenant: str) -> tuple[ApiKeyRecord, ...]:
@@ -51,8 +52,8 @@ class SqliteApiKeys:
 
     def revoke(self, tenant: str, key_id: str) -> bool:
         """Forget the tenant's key."""
-        with self._database.writing(durable=True) as connection:
-            done = connection.execute("DELETE FROM api_keys WHERE id = ? AND tenant = ?", (key_id, tenant))
+        with self._database.writing(durable=True) as transaction:
+            done = transaction.execute("DELETE FROM api_keys WHERE id = ? AND tenant = ?", (key_id, tenant))
             return done.rowcount == 1
 
 

@@ -1,6 +1,8 @@
-"""Reservations, usage and objects in SQLite. The one statement that decides about a quota is `_RESERVE`."""
+"""Reservations, usage and objects in SQLite.
 
-import sqlite3
+Usage is a row that a transaction reads once, decides by and writes once; the write lock is held meanwhile.
+"""
+
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -8,34 +10,23 @@ from gateway.policy.model import QuotaRule
 from gateway.tenants.ledger import QuotaExceeded, Reservation, Reserved, StoredObject, Usage
 from gateway.tenants.pages import Page, page_size
 from gateway.tenants.sqlite.database import Database
+from gateway.tenants.sqlite.transaction import Row, RowKind, Transaction
 
-_NO_LIMIT: Final = 2**62
-
-# Room is there if all that is stored and reserved stays within both limits; a tenant without a row has used nothing.
-_RESERVE: Final = """
-    INSERT INTO usage (tenant, bytes, objects, reserved_bytes, reserved_objects)
-    SELECT :tenant, 0, 0, :bytes, :objects WHERE :bytes <= :most_bytes AND :objects <= :most_objects
-        OR EXISTS (SELECT 1 FROM usage WHERE tenant = :tenant)
-    ON CONFLICT (tenant) DO UPDATE SET
-        reserved_bytes = reserved_bytes + :bytes, reserved_objects = reserved_objects + :objects
-        WHERE bytes + reserved_bytes + :bytes <= :most_bytes
-        AND objects + reserved_objects + :objects <= :most_objects
-    RETURNING bytes, objects, reserved_bytes, reserved_objects
+_KEEP: Final = """
+    INSERT INTO reservations (tenant, id, key, bytes, objects, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (tenant, id) DO NOTHING
 """
-_KEEP: Final = "INSERT INTO reservations (tenant, id, key, bytes, objects, expires_at) VALUES (?, ?, ?, ?, ?, ?)"
 _KEPT: Final = "SELECT 1 FROM reservations WHERE tenant = ? AND id = ?"
 _END: Final = "DELETE FROM reservations WHERE tenant = ? AND id = ? RETURNING bytes, objects"
 _SEEN: Final = "SELECT bytes, seen_at FROM objects WHERE tenant = ? AND key = ?"
-_STORE: Final = "INSERT OR REPLACE INTO objects (tenant, key, bytes, seen_at) VALUES (?, ?, ?, ?)"
+_STORE: Final = "INSERT INTO objects (bytes, seen_at, tenant, key) VALUES (?, ?, ?, ?)"
+_CHANGE: Final = "UPDATE objects SET bytes = ?, seen_at = ? WHERE tenant = ? AND key = ?"
 _FORGET: Final = "DELETE FROM objects WHERE tenant = ? AND key = ?"
-_USAGE: Final = "SELECT bytes, objects, reserved_bytes, reserved_objects FROM usage WHERE tenant = ?"
-_MOVE: Final = """
-    INSERT INTO usage (tenant, bytes, objects, reserved_bytes, reserved_objects)
-    VALUES (:tenant, :bytes, :objects, 0, 0)
-    ON CONFLICT (tenant) DO UPDATE SET bytes = bytes + :bytes, objects = objects + :objects,
-        reserved_bytes = reserved_bytes - :freed_bytes, reserved_objects = reserved_objects - :freed_objects
-    RETURNING bytes, objects, reserved_bytes, reserved_objects
-"""
+_USAGE: Final = RowKind(
+    read="SELECT bytes, objects, reserved_bytes, reserved_objects FROM usage WHERE tenant = ?",
+    write="INSERT OR REPLACE INTO usage (tenant, bytes, objects, reserved_bytes, reserved_objects) "
+    "VALUES (?, ?, ?, ?, ?)",
+)
 _DUE: Final = "SELECT id, tenant, key, bytes, objects, expires_at FROM reservations WHERE expires_at <= ?"
 _EARLIEST: Final = "SELECT min(expires_at) FROM reservations WHERE tenant = ?"
 
@@ -48,34 +39,30 @@ class SqliteLedger:
 
     def reserve(self, reservation: Reservation, quota: QuotaRule) -> Reserved | QuotaExceeded:
         """Keep room, if it stays within the quota."""
-        with self._database.writing() as connection:
-            if connection.execute(_KEPT, (reservation.tenant, reservation.id)).fetchone():
-                return Reserved(usage=_usage(connection, reservation.tenant))
-            row = connection.execute(_RESERVE, _asked(reservation, quota)).fetchone()
-            if row is None:
-                return _exceeded(connection, reservation, quota)
-            connection.execute(
-                _KEEP,
-                (
-                    *(reservation.tenant, reservation.id, reservation.key),
-                    *(reservation.bytes, reservation.objects, reservation.expires_at),
-                ),
-            )
-            return Reserved(usage=_read(row))
+        with self._database.writing() as transaction:
+            usage = _usage(transaction, reservation.tenant)
+            place = (reservation.tenant, reservation.id)
+            if _over(usage, reservation, quota) is not None:
+                again = transaction.execute(_KEPT, place).fetchone() is not None
+                return Reserved(usage=usage) if again else _exceeded(transaction, usage, reservation, quota)
+            row = (*place, reservation.key, reservation.bytes, reservation.objects, reservation.expires_at)
+            if transaction.execute(_KEEP, row).rowcount:
+                usage = _moved(transaction, place[0], usage, (0, 0), (-reservation.bytes, -reservation.objects))
+            return Reserved(usage=usage)
 
     def settle(self, tenant: str, reservation_id: str, stored: StoredObject) -> Usage:
         """End the reservation, if it is still there, and count what S3 holds."""
-        with self._database.writing() as connection:
-            freed = connection.execute(_END, (tenant, reservation_id)).fetchone() or (0, 0)
-            return _count(connection, tenant, _Look(stored.key, stored.bytes, stored.seen_at), freed)
+        with self._database.writing() as transaction:
+            freed = transaction.execute(_END, (tenant, reservation_id)).fetchone() or (0, 0)
+            return _count(transaction, tenant, _Look(stored.key, stored.bytes, stored.seen_at), freed)
 
     def release(self, tenant: str, reservation_id: str) -> bool:
         """End a reservation of which nothing was stored."""
-        with self._database.writing() as connection:
-            freed = connection.execute(_END, (tenant, reservation_id)).fetchone()
+        with self._database.writing() as transaction:
+            freed = transaction.execute(_END, (tenant, reservation_id)).fetchone()
             if freed is None:
                 return False
-            _move(connection, tenant, (0, 0), freed)
+            _moved(transaction, tenant, _usage(transaction, tenant), (0, 0), freed)
             return True
 
     def due(self, now: float, *, limit: int, tenant: str | None = None) -> tuple[Reservation, ...]:
@@ -90,7 +77,7 @@ class SqliteLedger:
 
     def usage(self, tenant: str) -> Usage:
         """What is counted for the tenant now."""
-        row = self._database.row(_USAGE, (tenant,))
+        row = self._database.row(_USAGE.read, (tenant,))
         return Usage() if row is None else _read(row)
 
     def objects(self, tenant: str, *, limit: int, cursor: str | None = None) -> Page[StoredObject]:
@@ -110,34 +97,31 @@ class SqliteLedger:
 
     def repair(self, tenant: str, key: str, size: int | None, before: StoredObject | None) -> bool:
         """Count `size` bytes under the key, if its row is still `before`."""
-        with self._database.writing() as connection:
-            row = connection.execute(_SEEN, (tenant, key)).fetchone()
+        with self._database.writing() as transaction:
+            row = transaction.execute(_SEEN, (tenant, key)).fetchone()
             if row != (None if before is None else (before.bytes, before.seen_at)):
                 return False
-            _count(connection, tenant, _Look(key, size, 0.0 if before is None else before.seen_at), (0, 0))
+            _count(transaction, tenant, _Look(key, size, 0.0 if before is None else before.seen_at), (0, 0))
             return True
 
     def correct(self, tenant: str, key: str, size: int | None, seen_at: float) -> Usage:
         """Count `size` bytes under the key, None: no object."""
-        with self._database.writing() as connection:
-            return _count(connection, tenant, _Look(key, size, seen_at), (0, 0))
+        with self._database.writing() as transaction:
+            return _count(transaction, tenant, _Look(key, size, seen_at), (0, 0))
 
 
-def _asked(reservation: Reservation, quota: QuotaRule) -> dict[str, object]:
-    return {
-        "tenant": reservation.tenant,
-        "bytes": reservation.bytes,
-        "objects": reservation.objects,
-        "most_bytes": _NO_LIMIT if quota.bytes is None else quota.bytes,
-        "most_objects": _NO_LIMIT if quota.objects is None else quota.objects,
-    }
+def _over(usage: Usage, reservation: Reservation, quota: QuotaRule) -> str | None:
+    """Which part of the quota all that is stored and reserved would exceed."""
+    if quota.bytes is not None and usage.bytes + usage.reserved_bytes + reservation.bytes > quota.bytes:
+        return "bytes"
+    if quota.objects is not None and usage.objects + usage.reserved_objects + reservation.objects > quota.objects:
+        return "objects"
+    return None
 
 
-def _exceeded(connection: sqlite3.Connection, reservation: Reservation, quota: QuotaRule) -> QuotaExceeded:
-    usage = _usage(connection, reservation.tenant)
-    held = usage.bytes + usage.reserved_bytes + reservation.bytes
-    what = "bytes" if quota.bytes is not None and held > quota.bytes else "objects"
-    due_at = connection.execute(_EARLIEST, (reservation.tenant,)).fetchone()[0]
+def _exceeded(transaction: Transaction, usage: Usage, reservation: Reservation, quota: QuotaRule) -> QuotaExceeded:
+    what = _over(usage, reservation, quota) or ""
+    due_at = transaction.execute(_EARLIEST, (reservation.tenant,)).fetchone()[0]
     return QuotaExceeded(what=what, usage=usage, due_at=due_at)
 
 
@@ -149,34 +133,36 @@ class _Look(NamedTuple):
     seen_at: float
 
 
-def _count(connection: sqlite3.Connection, tenant: str, look: _Look, freed: tuple[int, int]) -> Usage:
+def _count(transaction: Transaction, tenant: str, look: _Look, freed: tuple[int, int]) -> Usage:
     """Bring the object's row to what was seen, and usage by the difference; an older look changes neither."""
-    before = connection.execute(_SEEN, (tenant, look.key)).fetchone()
+    usage = _usage(transaction, tenant)
+    before = transaction.execute(_SEEN, (tenant, look.key)).fetchone()
     if before is not None and before[1] > look.seen_at:
-        return _move(connection, tenant, (0, 0), freed)
+        return _moved(transaction, tenant, usage, (0, 0), freed)
     if look.size is None:
-        connection.execute(_FORGET, (tenant, look.key))
+        transaction.execute(_FORGET, (tenant, look.key))
     else:
-        connection.execute(_STORE, (tenant, *look))
+        transaction.execute(_STORE if before is None else _CHANGE, (look.size, look.seen_at, tenant, look.key))
     grown = (look.size or 0) - (before[0] if before else 0)
-    return _move(connection, tenant, (grown, (look.size is not None) - (before is not None)), freed)
+    return _moved(transaction, tenant, usage, (grown, (look.size is not None) - (before is not None)), freed)
 
 
-def _move(connection: sqlite3.Connection, tenant: str, grown: tuple[int, int], freed: tuple[int, int]) -> Usage:
-    values = {
-        "tenant": tenant,
-        "bytes": grown[0],
-        "objects": grown[1],
-        "freed_bytes": freed[0],
-        "freed_objects": freed[1],
-    }
-    return _read(connection.execute(_MOVE, values).fetchone())
+def _moved(
+    transaction: Transaction, tenant: str, usage: Usage, grown: tuple[int, int], freed: tuple[int, int]
+) -> Usage:
+    """Usage after so much came and so much less is reserved."""
+    row = (
+        *(usage.bytes + grown[0], usage.objects + grown[1]),
+        *(usage.reserved_bytes - freed[0], usage.reserved_objects - freed[1]),
+    )
+    transaction.put(_USAGE, tenant, row)
+    return _read(row)
 
 
-def _usage(connection: sqlite3.Connection, tenant: str) -> Usage:
-    row = connection.execute(_USAGE, (tenant,)).fetchone()
+def _usage(transaction: Transaction, tenant: str) -> Usage:
+    row = transaction.row(_USAGE, tenant)
     return Usage() if row is None else _read(row)
 
 
-def _read(row: tuple[int, int, int, int]) -> Usage:
+def _read(row: Row) -> Usage:
     return Usage(bytes=row[0], objects=row[1], reserved_bytes=row[2], reserved_objects=row[3])

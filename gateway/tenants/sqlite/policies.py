@@ -1,15 +1,17 @@
 """Policies with history in SQLite: one table of what is in force, one of all versions, one from issuer to tenants."""
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.tenants.pages import Page, number_cursor, page_size
 from gateway.tenants.policies import Change, Conflict, PolicyVersion, issuers_of, next_version
-from gateway.tenants.sqlite.database import Database, Row
+from gateway.tenants.sqlite.database import Database
+from gateway.tenants.sqlite.transaction import Row, Transaction
 
 _COLUMNS: Final = "tenant, version, etag, at, by, reason, document"
 _GET: Final = f"SELECT {_COLUMNS} FROM policies WHERE tenant = ?"  # noqa: S608 - constants
+
+_LAST: Final = "SELECT max(version) FROM policy_versions WHERE tenant = ?"
 
 
 class SqlitePolicies:
@@ -68,14 +70,14 @@ class SqlitePolicies:
     def _change(
         self, tenant: str, etag: str | None, document: Mapping[str, Any] | None, change: Change
     ) -> PolicyVersion | Conflict:
-        with self._database.writing(durable=True) as connection:
-            current = _version(connection.execute(_GET, (tenant,)).fetchone())
+        with self._database.writing(durable=True) as transaction:
+            current = _version(transaction.execute(_GET, (tenant,)).fetchone())
             if (current.etag if current else None) != etag:
                 return Conflict(current=current)
-            last = connection.execute("SELECT max(version) FROM policy_versions WHERE tenant = ?", (tenant,)).fetchone()
+            last = transaction.execute(_LAST, (tenant,)).fetchone()
             made = next_version(tenant, last[0] or 0, document, change)
-            _write(connection, made)
-            _write_issuers(connection, tenant, document)
+            _write(transaction, made)
+            _write_issuers(transaction, tenant, document)
         return made
 
 
@@ -83,19 +85,19 @@ _NEVER: Final = 2**62
 """More versions than there will be."""
 
 
-def _write(connection: sqlite3.Connection, made: PolicyVersion) -> None:
+def _write(transaction: Transaction, made: PolicyVersion) -> None:
     values = (made.tenant, made.version, made.etag, made.at, made.by, made.reason, made.text)
-    connection.execute("INSERT INTO policy_versions VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    transaction.execute("INSERT INTO policy_versions VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     if made.text is None:
-        connection.execute("DELETE FROM policies WHERE tenant = ?", (made.tenant,))
+        transaction.execute("DELETE FROM policies WHERE tenant = ?", (made.tenant,))
     else:
-        connection.execute("INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        transaction.execute("INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
-def _write_issuers(connection: sqlite3.Connection, tenant: str, document: Mapping[str, Any] | None) -> None:
-    connection.execute("DELETE FROM policy_issuers WHERE tenant = ?", (tenant,))
+def _write_issuers(transaction: Transaction, tenant: str, document: Mapping[str, Any] | None) -> None:
+    transaction.execute("DELETE FROM policy_issuers WHERE tenant = ?", (tenant,))
     rows = [(issuer, tenant) for issuer in issuers_of(document)]
-    connection.executemany("INSERT INTO policy_issuers VALUES (?, ?)", rows)
+    transaction.executemany("INSERT INTO policy_issuers VALUES (?, ?)", rows)
 
 
 def _version(row: Row | None) -> PolicyVersion | None:

@@ -1,17 +1,14 @@
-"""Token buckets in SQLite: one row a bucket, one statement a token."""
+"""Token buckets in SQLite: one row a bucket, read and written once a transaction."""
 
 from typing import Final
 
 from gateway.policy.model import RateRule
 from gateway.tenants.rate import Taken, Terms, TryLater
 from gateway.tenants.sqlite.database import Database
+from gateway.tenants.sqlite.transaction import RowKind
 
-_TAKE: Final = """
-    INSERT INTO rate (bucket, full_at) VALUES (:bucket, :now + :interval)
-    ON CONFLICT (bucket) DO UPDATE SET full_at = max(full_at, :now) + :interval WHERE full_at <= :latest
-    RETURNING full_at
-"""
 _LEVEL: Final = "SELECT full_at FROM rate WHERE bucket = ?"
+_BUCKET: Final = RowKind(read=_LEVEL, write="INSERT OR REPLACE INTO rate (bucket, full_at) VALUES (?, ?)")
 
 
 class SqliteRateBuckets:
@@ -23,12 +20,14 @@ class SqliteRateBuckets:
     def take(self, bucket: str, rule: RateRule, now: float) -> Taken | TryLater:
         """Take one token."""
         terms = Terms.of(rule, now)
-        values = {"bucket": bucket, "now": terms.now, "interval": terms.interval, "latest": terms.latest}
-        with self._database.writing() as connection:
-            row = connection.execute(_TAKE, values).fetchone()
-            if row is not None:
-                return terms.taken(row[0])
-            return terms.later(connection.execute(_LEVEL, (bucket,)).fetchone()[0])
+        with self._database.writing() as transaction:
+            row = transaction.row(_BUCKET, bucket)
+            full = 0 if row is None else row[0]
+            if full > terms.latest:
+                return terms.later(full)
+            full = max(full, terms.now) + terms.interval
+            transaction.put(_BUCKET, bucket, (full,))
+        return terms.taken(full)
 
     def level(self, bucket: str, rule: RateRule, now: float) -> Taken:
         """What is left, without taking."""
@@ -38,5 +37,8 @@ class SqliteRateBuckets:
 
     def tidy(self, now: float) -> int:
         """Forget the buckets that have been full for an hour (of subjects that are gone); how many."""
-        with self._database.writing() as connection:
-            return connection.execute("DELETE FROM rate WHERE full_at < ?", (round((now - 3_600) * 1e9),)).rowcount
+        with self._database.writing() as transaction:
+            transaction.flush()
+            gone = transaction.execute("DELETE FROM rate WHERE full_at < ?", (round((now - 3_600) * 1e9),)).rowcount
+            transaction.forget()
+        return gone

@@ -23,8 +23,8 @@ class SqliteUploads:
 
     def record(self, upload: UnfinishedUpload) -> None:
         """Keep an upload, or its new state."""
-        with self._database.writing() as connection:
-            connection.execute(_RECORD, _values(upload))
+        with self._database.writing() as transaction:
+            transaction.execute(_RECORD, _values(upload))
 
     def get(self, tenant: str, owner: str, upload_id: str) -> UnfinishedUpload | None:
         """The upload, if it is kept."""
@@ -53,8 +53,8 @@ class SqliteUploads:
     def remove(self, tenant: str, owner: str, upload_id: str) -> bool:
         """Forget the upload."""
         sql = "DELETE FROM uploads WHERE tenant = ? AND owner = ? AND id = ?"
-        with self._database.writing() as connection:
-            return connection.execute(sql, (tenant, owner, upload_id)).rowcount == 1
+        with self._database.writing() as transaction:
+            return transaction.execute(sql, (tenant, owner, upload_id)).rowcount == 1
 
     def expired(self, now: float, *, limit: int) -> tuple[UnfinishedUpload, ...]:
         """Uploads whose time is over, earliest first."""

@@ -26,10 +26,10 @@ class SqliteUsageHistory:
     def keep(self, samples: Iterable[UsageSample]) -> None:
         """Keep these, each in its slot's place."""
         rows = [(each.tenant, slot(each.at), each.at, *astuple(each.usage)) for each in samples]
-        with self._database.writing() as connection:
-            connection.executemany(_KEEP, rows)
+        with self._database.writing() as transaction:
+            transaction.executemany(_KEEP, rows)
             for tenant, at in {row[0]: row[2] for row in rows}.items():
-                connection.execute(_OLDER, _place(tenant, at - KEPT_FOR))
+                transaction.execute(_OLDER, _place(tenant, at - KEPT_FOR))
 
     def since(self, tenant: str, at: float) -> tuple[UsageSample, ...]:
         """The tenant's samples from this moment on, and the last one before."""
