@@ -79,8 +79,14 @@ class Shared:
     observer: Observer = field(default_factory=Unobserved)
     stopping: bool = False
     connections: "set[Connection]" = field(default_factory=set)
+    handshakes: "set[Connection]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     on_idle: Callable[[], None] = lambda: None
+
+    @property
+    def crowd(self) -> int:
+        """How many connections there are, those in their TLS handshake among them."""
+        return len(self.connections) + len(self.handshakes)
 
 
 class Connection(asyncio.Protocol):
@@ -114,13 +120,14 @@ class Connection(asyncio.Protocol):
         """Count the connection in, or out where there are too many."""
         # uvloop's transports are transports by behaviour, not by inheritance.
         self._transport = cast(asyncio.Transport, transport)
-        connections = self._shared.connections
-        connections.add(self)
+        self._shared.handshakes.discard(self)
+        self._shared.connections.add(self)
         self._shared.observer.connections(1)
-        if len(connections) > 2 * self._limits.max_connections:
+        crowd = self._shared.crowd
+        if crowd > 2 * self._limits.max_connections:
             self._shared.observer.refused("dropped")
             self._abort()
-        elif len(connections) > self._limits.max_connections:
+        elif crowd > self._limits.max_connections:
             detail = "The server has too many connections."
             self._refuse(Refusal(code=Code.RATE_LIMITED, detail=detail, retry_after=1))
         else:

@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.server._connection import Connection, Observer, Shared, Unobserved
 from gateway.server._exchange import EXTENSION, App, Message, Receive, Scope, Send
+from gateway.server._handshakes import SecureListener
 from gateway.server._limits import HttpLimits
 from gateway.server._response import DateLine, ResponseError
 
@@ -73,7 +74,7 @@ class Server:
         self._limits = limits or HttpLimits()
         self._new_id = new_id
         self._date = DateLine(clock)
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | SecureListener | None = None
         self._shared: Shared | None = None
 
     @property
@@ -85,8 +86,8 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
-        return 0 if self._shared is None else len(self._shared.connections)
+        """How many connections are open, those in their TLS handshake among them."""
+        return 0 if self._shared is None else self._shared.crowd
 
     async def start(
         self,
@@ -98,7 +99,7 @@ class Server:
     ) -> None:
         """Listen on `host` and `port` (0: any free one), or on `sock`, which is bound already and now the server's.
 
-        With `tls` a connection begins with its handshake, which has the time of a head.
+        With `tls` a connection begins with its handshake, which has the time of a head and counts as a connection.
 
         Raises `OSError` where that is not possible, `RuntimeError` on a second start.
         """
@@ -114,14 +115,11 @@ class Server:
             scheme="http" if tls is None else "https",
             observer=self._observer,
         )
-        place: dict[str, Any] = {"host": host, "port": port} if sock is None else {"sock": sock}
         if tls is not None:
-            # Without a time for its end, a client that never answers a close would keep its connection.
-            place |= {
-                "ssl": tls,
-                "ssl_handshake_timeout": self._limits.header_deadline,
-                "ssl_shutdown_timeout": self._limits.linger_seconds,
-            }
+            bound = sock or socket.create_server((host, port))
+            self._listener = SecureListener(bound, shared, tls, backlog=_BACKLOG)
+            return
+        place: dict[str, Any] = {"host": host, "port": port} if sock is None else {"sock": sock}
         listen = loop.create_unix_server if _is_unix(sock) else loop.create_server
         self._listener = await listen(lambda: Connection(shared), backlog=_BACKLOG, **place)
 

@@ -121,6 +121,7 @@ ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
         "http/test_http_behaviour.py::test_late_request_is_answered_408",
         "http/test_http_behaviour.py::test_body_below_the_minimum_rate_is_answered_408",
         "http/test_http_behaviour.py::test_connections_beyond_the_limit_are_told_to_come_back",
+        "http/test_http_tls.py::test_a_handshake_counts_as_a_connection",
         "local/test_memory.py::test_a_stream_is_never_held",
     ),
     "H07": ("unit/test_pattern.py::test_what_makes_a_backtracker_hang_takes_a_few_steps",),

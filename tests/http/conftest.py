@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.server.http1 import App, HttpLimits, Receive, Scope, Send, Server, new_event_loop
+from gateway.server.http1 import App, HttpLimits, Observer, Receive, Scope, Send, Server, new_event_loop
 
 PATIENCE = 10.0
 """Seconds after which a test gives up: only a defect makes it wait."""
@@ -198,11 +199,17 @@ def running_loop(factory: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[a
         assert tasks == 0, "tasks were left on the loop"
 
 
-def _start(loop: asyncio.AbstractEventLoop, app: App | None, limits: HttpLimits | None) -> Front:
+def _start(
+    loop: asyncio.AbstractEventLoop,
+    app: App | None,
+    limits: HttpLimits | None,
+    tls: ssl.SSLContext | None = None,
+    observer: Observer | None = None,
+) -> Front:
     recorder = Recorder()
-    server = Server(app or recorder, limits=limits)
+    server = Server(app or recorder, limits=limits, observer=observer)
     front = Front(server=server, loop=loop, port=0, recorder=recorder)
-    front.call(server.start())
+    front.call(server.start(tls=tls))
     front.port = server.port
     return front
 
@@ -219,8 +226,8 @@ def start(loop: asyncio.AbstractEventLoop) -> Iterator[Starter]:
     """Start a front with an application and limits; all are stopped after the test, with nothing left over."""
     fronts: list[Front] = []
 
-    def starter(app: App | None = None, limits: HttpLimits | None = None) -> Front:
-        fronts.append(_start(loop, app, limits))
+    def starter(app: App | None = None, limits: HttpLimits | None = None, **more: Any) -> Front:
+        fronts.append(_start(loop, app, limits, **more))
         return fronts[-1]
 
     yield starter

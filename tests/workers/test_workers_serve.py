@@ -7,22 +7,18 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.serve import ServeError, examine
 from gateway.server.listening import on_path, on_port
 from gateway.settings import read
+from tests.certificates import certified
 from tests.workers.running import COMMAND, Gateway, Ground, lives, serving, until
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/upload-gateway.toml"
@@ -209,31 +205,6 @@ def test_a_unix_socket_serves_a_proxy_on_the_same_machine(ground: Ground) -> Non
             assert client.get("/readyz").status_code == 200
         with pytest.raises(OSError, match="in use"):
             on_path(path)
-
-
-@contextmanager
-def certified(folder: Path, name: str) -> Iterator[tuple[Path, Path]]:
-    """A certificate for `localhost` that says `name`, and its key; made anew in the same files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(private)
-    yield folder / "certificate.pem", folder / "key.pem"
 
 
 def _served_name(port: int) -> str:
