@@ -140,7 +140,9 @@ def _stored(options: argparse.Namespace) -> "AuditLog":
         from gateway.tenants.sqlite import Database, SqliteAuditLog  # noqa: PLC0415
 
         return SqliteAuditLog(Database(options.sqlite, read_only=True))
-    from gateway.tenants.dynamodb import DynamoAuditLog, Table, make_client  # noqa: PLC0415
+    from gateway.tenants.dynamodb.audit import DynamoAuditLog  # noqa: PLC0415
+    from gateway.tenants.dynamodb.boto import make_client  # noqa: PLC0415
+    from gateway.tenants.dynamodb.table import Table  # noqa: PLC0415
 
     client = make_client(region=options.region, endpoint=options.endpoint)
     return DynamoAuditLog(Table(client, options.dynamodb))

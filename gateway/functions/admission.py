@@ -15,7 +15,8 @@ from gateway.journal import Journal
 from gateway.minting import minting
 from gateway.tenants.aside import Threads
 from gateway.tenants.cache import ApiKeyCache, CacheRules, PolicyCache
-from gateway.tenants.dynamodb import Table, make_client
+from gateway.tenants.dynamodb.boto import make_client
+from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.stores import Stores, dynamodb_stores
 
 

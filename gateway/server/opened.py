@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from gateway.tenants.aside import Aside, Threads
-from gateway.tenants.dynamodb import Table, make_client
+from gateway.tenants.dynamodb.boto import make_client
+from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.service import Together, plainly
 from gateway.tenants.sqlite import Database, GroupCommit
 from gateway.tenants.stores import Stores, dynamodb_stores, sqlite_stores

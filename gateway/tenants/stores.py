@@ -7,18 +7,16 @@ from typing import Protocol
 
 from gateway.tenants.audit import AuditLog
 from gateway.tenants.decisions import DecisionRing
-from gateway.tenants.dynamodb import (
-    DynamoApiKeys,
-    DynamoAuditLog,
-    DynamoDecisionRing,
-    DynamoIdempotency,
-    DynamoLedger,
-    DynamoPolicies,
-    DynamoRateBuckets,
-    DynamoUploads,
-    DynamoUsageHistory,
-    Table,
-)
+from gateway.tenants.dynamodb.audit import DynamoAuditLog
+from gateway.tenants.dynamodb.decisions import DynamoDecisionRing
+from gateway.tenants.dynamodb.idempotency import DynamoIdempotency
+from gateway.tenants.dynamodb.keys import DynamoApiKeys
+from gateway.tenants.dynamodb.ledger import DynamoLedger
+from gateway.tenants.dynamodb.policies import DynamoPolicies
+from gateway.tenants.dynamodb.rate import DynamoRateBuckets
+from gateway.tenants.dynamodb.table import Table
+from gateway.tenants.dynamodb.uploads import DynamoUploads
+from gateway.tenants.dynamodb.usage_history import DynamoUsageHistory
 from gateway.tenants.idempotency import IdempotencyStore
 from gateway.tenants.keys import ApiKeyStore
 from gateway.tenants.ledger import Inventory, Ledger

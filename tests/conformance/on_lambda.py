@@ -34,7 +34,8 @@ from gateway.server.http1 import Message, Receive, Scope, Send, Server
 from gateway.storage.sigv4 import Signer
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.demo_documents import demo_documents
-from gateway.tenants.dynamodb import Table, make_client
+from gateway.tenants.dynamodb.boto import make_client
+from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.policies import Change, PolicyStore
 from gateway.tenants.stores import dynamodb_stores
 from presigner.lambda_handler import LambdaPresigner

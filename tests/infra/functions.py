@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 from gateway.identity.apikeys import mint_api_key
-from gateway.tenants.dynamodb import Table, make_client
+from gateway.tenants.dynamodb.boto import make_client
+from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.policies import Change
 from gateway.tenants.stores import dynamodb_stores
 from tests.lambda_runtime import RUNTIME, scripted

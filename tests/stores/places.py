@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateway.tenants.dynamodb import Table, make_client
+from gateway.tenants.dynamodb.boto import make_client
+from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.stores import Stores, dynamodb_stores, open_sqlite
 
 

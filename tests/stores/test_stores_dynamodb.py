@@ -12,7 +12,7 @@ import gateway.tenants.dynamodb.table as table_module
 from gateway.identity.errors import SourceUnavailableError
 from gateway.policy.model import QuotaRule
 from gateway.tenants.dynamodb.schema import ACTIONS, SHARDS, shard
-from gateway.tenants.dynamodb.table import Table, packed, unpacked
+from gateway.tenants.dynamodb.table import AnswerError, Table, packed, unpacked
 from gateway.tenants.errors import StoreUnavailableError
 from gateway.tenants.ledger import Reservation
 from tests.stores.places import DynamoPlace
@@ -57,12 +57,9 @@ class Busy:
 
     def refuse(self, **_options: object) -> dict[str, object]:
         """What DynamoDB says then (API reference, TransactWriteItems, "Errors")."""
-        from botocore.exceptions import ClientError
-
         self.calls += 1
         reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
-        response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-        raise ClientError(response, "TransactWriteItems")
+        raise AnswerError("TransactionCanceledException", reasons=reasons)
 
 
 def test_a_transaction_that_others_are_always_in_the_way_of_gives_up() -> None:

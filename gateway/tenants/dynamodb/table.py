@@ -1,7 +1,7 @@
 """Calls to one DynamoDB table: plain values in and out, its errors translated here and nowhere else.
 
-`boto3` is imported when a client is made. The client is safe for threads (boto3 guide, "Clients"). A condition that
-does not hold is an answer, `Refused`, with the item that stood against it, so that nobody has to read again.
+The client is boto3's (`boto`), or an edge function's own (`gateway.tenants.dynamodb.direct`). A condition that does not
+hold is an answer, `Refused`, with the item that stood against it, so that nobody has to read again.
 """
 
 import random
@@ -31,8 +31,21 @@ class Refused:
     index: int = 0
 
 
+class AnswerError(Exception):
+    """DynamoDB refused: its error's code, the item that a condition met, a reason for each action of a transaction."""
+
+    def __init__(self, code: str, *, item: Mapping[str, Any] | None = None, reasons: Sequence[Any] = ()) -> None:
+        super().__init__(code)
+        self.code = code
+        self.item = item or {}
+        self.reasons = reasons
+
+
 class Client(Protocol):
-    """The part of boto3's DynamoDB client that we use."""
+    """DynamoDB's operations, with boto3's names and DynamoDB's members; safe for threads.
+
+    Each raises `AnswerError` where DynamoDB refuses, and `StoreUnavailableError` where it does not answer.
+    """
 
     def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
         """An operation by its Python name."""
@@ -211,23 +224,6 @@ def deleting(pk: str, sk: str, *, condition: str = "", values: Mapping[str, obje
     return {"Delete": {"Key": _key(pk, sk), **_condition(condition, values or {})}}
 
 
-def make_client(*, region: str, endpoint: str | None = None, **credentials: str) -> Client:
-    """A client with short deadlines; `endpoint` and `credentials` (boto3's names) only where there is no role."""
-    import boto3  # noqa: PLC0415 - slow to import, and only deployments with this store pay for it
-    from botocore.config import Config  # noqa: PLC0415
-
-    config = Config(
-        connect_timeout=2,
-        read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=64,
-    )
-    client: Client = boto3.session.Session().client(
-        "dynamodb", region_name=region, endpoint_url=endpoint, config=config, **credentials
-    )
-    return client
-
-
 def packed(values: Mapping[str, object]) -> dict[str, Any]:
     """Plain values as DynamoDB writes them; None is left out."""
     return {name: _pack(value) for name, value in values.items() if value is not None}
@@ -290,19 +286,14 @@ _IN_THE_WAY: Final = ("TransactionConflictException", "TransactionInProgressExce
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Botocore's errors as ours (DynamoDB API reference, "Common errors" and each operation's)."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - imported with the client
-
+    """DynamoDB's errors as ours (DynamoDB API reference, "Common errors" and each operation's)."""
     try:
         yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code == "ConditionalCheckFailedException":
-            raise _ConditionError(error.response.get("Item", {})) from error
-        if code == "TransactionCanceledException":
-            raise _Cancelled(error.response.get("CancellationReasons", ())) from error
-        if code in _IN_THE_WAY:
+    except AnswerError as error:
+        if error.code == "ConditionalCheckFailedException":
+            raise _ConditionError(error.item) from error
+        if error.code == "TransactionCanceledException":
+            raise _Cancelled(error.reasons) from error
+        if error.code in _IN_THE_WAY:
             raise Conflict from error
-        raise StoreUnavailableError(f"the store does not answer ({code})") from error
-    except BotoCoreError as error:
-        raise StoreUnavailableError(f"the store does not answer ({type(error).__name__})") from error
+        raise StoreUnavailableError(f"the store does not answer ({error.code})") from error
