@@ -25,6 +25,7 @@ from gateway.tenants.published.contents import (
     IndexPart,
     PublishedTenant,
     Root,
+    Share,
     part_name,
     part_of,
     read_part,
@@ -61,6 +62,13 @@ class Knowledge:
         """The tenant's policy; raises `StoreUnavailableError`."""
         found = self._tenant(tenant)
         return None if found is None else found.policy
+
+    # As Shares
+
+    def share(self, tenant: str) -> Share | None:
+        """What this sandbox may spend of the tenant's rate and quota; raises `StoreUnavailableError`."""
+        found = self._tenant(tenant)
+        return None if found is None else found.share
 
     # As a Directory
 

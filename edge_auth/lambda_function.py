@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from edge_auth.assembly import Clocks, assemble, documents_near
+from edge_auth.assembly import Clocks, assemble, documents_near, throttles_near
 from edge_auth.handler import Handler, Result, render_refusal
 from edge_auth.parameters import fetch_parameter
 from edge_auth.settings import Settings, SettingsError, parameter_of, with_parameter
@@ -69,7 +69,8 @@ def make(file: Path = FILE) -> Handler:
         values = with_parameter(values, rest)
     settings = Settings.read(values)
     region = os.environ.get("AWS_REGION", settings.places.region)
-    return assemble(settings, documents_near(settings, region, credentials, _CLOCKS), _CLOCKS)
+    objects = documents_near(settings, region, credentials, _CLOCKS)
+    return assemble(settings, objects, _CLOCKS, throttles_near(settings, region, credentials, _CLOCKS))
 
 
 lambda_handler: Final = Function(make)

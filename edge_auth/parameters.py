@@ -11,6 +11,7 @@ from typing import Any, Final
 from edge_auth.settings import Parameter, SettingsError
 from gateway.policy.problems import Fault
 from gateway.policy.strict_json import loads
+from gateway.storage.endpoint import domain_of
 from gateway.storage.kept import KeptConnections
 from gateway.storage.sigv4 import Credentials, Service, Signer
 
@@ -25,8 +26,7 @@ def fetch_parameter(
     within: float,
 ) -> Mapping[str, Any]:
     """The JSON object that is the parameter's value; raises `OSError`, or `SettingsError` where it is none."""
-    domain = "amazonaws.com.cn" if parameter.region.startswith("cn-") else "amazonaws.com"
-    origin = parameter.endpoint or f"https://ssm.{parameter.region}.{domain}"
+    origin = parameter.endpoint or f"https://ssm.{parameter.region}.{domain_of(parameter.region)}"
     host = origin.partition("://")[2]
     body = json.dumps({"Name": parameter.name}).encode()
     headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter"}

@@ -8,14 +8,15 @@ believes nothing there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final, Self
 
 from gateway.cors import Cors
 from gateway.identity.encoding import decode_base64url
 from gateway.policy.model import Algorithm, Backend, Carriage
 
-PACKAGED: Final = frozenset({"public_keys", "parameter", "base"})
-"""What a parameter can't say."""
+PACKAGED: Final = frozenset({"public_keys", "parameter", "base", "throttle"})
+"""What a parameter can't say: whom to believe, and who counts."""
 
 _MEMBERS: Final = PACKAGED | {
     "documents",
@@ -63,6 +64,34 @@ class Places:
         return chosen, self.buckets[chosen]
 
 
+class ThrottleKind(Enum):
+    """How tenants with a rate or a quota are held to them (docs/reference/edge.md, "Rates and quotas")."""
+
+    REFUSE = "refuse"
+    LEASED = "leased"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """Who counts. For `SHARED`: the gateway's DynamoDB `table` in its home `region`, where quotas are counted.
+
+    `near` are Regions that have a table of this name of their own for rates: a function in or near one of them takes
+    its tokens there, so that a tenant's rate holds in each of these Regions; without any it holds in the world.
+    `endpoint` is a DynamoDB's base URL where it is not AWS's.
+    """
+
+    kind: ThrottleKind = ThrottleKind.REFUSE
+    table: str = ""
+    region: str = ""
+    near: tuple[str, ...] = ()
+    endpoint: str | None = None
+
+    def for_rates(self, region: str) -> str:
+        """The Region whose table has the rates of a function that runs in `region`."""
+        return region if region in self.near else self.region
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is not in the documents. Seconds throughout; `budget` is for all waiting of one decision."""
@@ -77,6 +106,7 @@ class Settings:
     budget: float = 3.0
     leeway: float = 0.0
     max_token_lifetime: float = 31 * 86_400.0
+    throttle: Throttle = field(default_factory=Throttle)
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
@@ -91,6 +121,7 @@ class Settings:
                 base=values.get("base", "/edge"),
                 cors=Cors.of(values.get("origins", ())),
                 carriage=_carriage(values.get("carriage", {})),
+                throttle=_throttle(values.get("throttle", {})),
                 **numbers,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -123,6 +154,14 @@ def _places(values: Mapping[str, Any]) -> Places:
     if places.region not in places.buckets:
         raise SettingsError("documents: there is no bucket in the region that stands for the others")
     return places
+
+
+def _throttle(values: Mapping[str, Any]) -> Throttle:
+    told = {**values, "kind": ThrottleKind(values.get("kind", "refuse")), "near": tuple(values.get("near", ()))}
+    throttle = Throttle(**told)
+    if throttle.kind is ThrottleKind.SHARED and not (throttle.table and throttle.region):
+        raise SettingsError("throttle: a table and its region are missing")
+    return throttle
 
 
 def _carriage(values: Mapping[str, Any]) -> Carriage:

@@ -7,7 +7,7 @@ but the ones that may wait, for an issuer's keys or for room. Whatever it answer
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gateway.identity.authenticate import Credential, credential
 from gateway.intake import RawRequest, read_intent
@@ -16,12 +16,9 @@ from gateway.policy.decide import decide
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage, Intent, Minted, Policy, Principal, QuotaRule
 from gateway.policy.problems import Code, Refusal
-from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Caller, Room
+from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Allows, Caller, Room
 from gateway.tenants.aside import Aside
 from gateway.tenants.protocol import PolicySource
-
-if TYPE_CHECKING:  # an edge function has no stores, and starts without what serves them
-    from gateway.allowance import Allowance
 
 
 class Authenticator(Protocol):
@@ -38,14 +35,10 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A grant, the room that was made for it, and the policy that it is of.
-
-    Whoever enacts the grant says what became of it.
-    """
+    """A grant, and the room that was made for it; whoever enacts the grant says what became of it."""
 
     grant: Grant
     room: Room
-    policy: Policy
 
 
 class Admission:
@@ -61,7 +54,7 @@ class Admission:
         authenticator: Authenticator,
         policies: PolicySource,
         mint: Callable[[], Minted],
-        allowance: "Allowance | None" = None,
+        allowance: Allows | None = None,
         journal: Journal | None = None,
         *,
         beside: Aside | None = None,
@@ -138,7 +131,7 @@ class Admission:
         room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
         if self._allowance is not None and not isinstance(ruling, Refusal):
             room = self._allowance.take_sync(caller, ruling)
-        return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room))
+        return _admitted(ruling, self.journal.decided(caller, intent, ruling, room))
 
     def judge(self, caller: Caller, intent: Intent) -> Grant | Refusal:
         """What the rules say once the caller is known: a question that takes nothing and that nobody is told of."""
@@ -171,16 +164,16 @@ class Admission:
         room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
         if self._allowance is not None and not isinstance(ruling, Refusal):
             room = await self._allowance.take(caller, ruling, reservation=reservation, until=until)
-        return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room, action=action))
+        return _admitted(ruling, self.journal.decided(caller, intent, ruling, room, action=action))
 
 
-def _admitted(policy: Policy, ruling: Grant | Refusal, room: Room | Refusal) -> Admitted | Refusal:
+def _admitted(ruling: Grant | Refusal, room: Room | Refusal) -> Admitted | Refusal:
     """The grant within its room, which may hold fewer bytes than the most that was granted."""
     if isinstance(ruling, Refusal):
         return ruling
     if isinstance(room, Refusal):
         return room
-    return Admitted(grant=ruling if room.bytes is None else ruling.within(room.bytes), room=room, policy=policy)
+    return Admitted(grant=ruling if room.bytes is None else ruling.within(room.bytes), room=room)
 
 
 def _unheld(policy: Policy) -> Refusal | Room:

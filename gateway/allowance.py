@@ -17,7 +17,7 @@ from gateway.policy.model import Backend, Policy, QuotaRule
 from gateway.policy.problems import Code, Refusal
 from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Caller, Room
 from gateway.tenants.aside import Aside
-from gateway.tenants.ledger import Ledger, QuotaExceeded, Reservation, StoredObject, Usage
+from gateway.tenants.ledger import MARGIN, SLOWEST, Ledger, QuotaExceeded, Reservation, StoredObject, Usage
 from gateway.tenants.limits import limits
 from gateway.tenants.rate import RateBuckets, Taken, TryLater, bucket_of
 
@@ -32,14 +32,8 @@ __all__ = [
     "over_by",
 ]
 
-SLOWEST: Final = 16_384
-"""Bytes a second that a transfer is taken to make at least: how long one that began in time may still be under way."""
-
 _TRIES: Final = 3
 """How often what is left of a quota is asked for, while others take of it."""
-
-MARGIN: Final = 900.0
-"""Seconds that are added, for connections that stall and clocks that differ."""
 
 
 SettleDue = Callable[[str], Awaitable[object]]
@@ -131,11 +125,7 @@ class Allowance:
             paced = await self._aside(lambda: self._paced(caller, self._clock()))
         except OSError:
             return STORE_UNAVAILABLE
-        if isinstance(paced, Refusal):
-            return paced
-        if paced is not None:
-            caller.limits.update(limits(caller.policy, rate=paced))
-        return None
+        return paced if isinstance(paced, Refusal) else None
 
     def _taken(
         self, caller: Caller, grant: Grant, named: str | None = None, until: float | None = None
@@ -162,13 +152,12 @@ class Allowance:
         taken = self._rates.take(bucket, rate, now)
         if isinstance(taken, TryLater):
             return _rate_limited(caller.policy, taken)
+        caller.limits.update(limits(caller.policy, rate=taken))
         return taken
 
     def _reserved(self, caller: Caller, wanted: _Wanted, left: Taken | None) -> "_Held | _NoRoom":
         kept = self._kept(wanted, caller.policy.quota, _TRIES)
         if isinstance(kept, QuotaExceeded):
-            if left is not None:
-                caller.limits.update(limits(caller.policy, rate=left))
             return _NoRoom(wanted=wanted, left=left, exceeded=kept)
         reservation, usage = kept
         headers = limits(caller.policy, rate=left, usage=usage)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from gateway.policy.grant import Grant
 from gateway.policy.model import Policy, Principal
 from gateway.policy.problems import Code, Refusal
 
@@ -70,3 +71,21 @@ class _NoRoomNeeded:
 
 
 NO_ROOM_NEEDED: Final[Room] = _NoRoomNeeded()
+
+
+class Allows(Protocol):
+    """Takes tokens of the rate and room within the quota (`gateway.allowance.Allowance`)."""
+
+    async def take(
+        self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
+    ) -> Room | Refusal:
+        """A token and room for the grant, or which of the two there is not."""
+        ...
+
+    def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
+        """The same, in this thread."""
+        ...
+
+    async def pace(self, caller: Caller) -> Refusal | None:
+        """A token alone, or when there is one."""
+        ...

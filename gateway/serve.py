@@ -33,13 +33,14 @@ from gateway.server.worker import Draining, Service
 from gateway.server.workers import Supervisor
 from gateway.settings import Settings
 from gateway.settings.http import http_limits
-from gateway.settings.model import S3Identity, SqliteStore
+from gateway.settings.model import DynamoDbStore, Edge, S3Identity, SqliteStore
 from gateway.storage.provider import CredentialsError, Provider, sdk_provider
 from gateway.storage.sigv4 import Credentials, Signer
 from gateway.storage.sts import StsRole
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.errors import StoreError
 from gateway.tenants.folder import TenantFolder, TenantFolderError
+from gateway.tenants.published.leasing import LeaseRules
 from gateway.tenants.published.signing import SigningPair
 
 _LOG: Final = logging.getLogger(__name__)
@@ -193,7 +194,23 @@ def documents(settings: Settings, renewals: dict[Signer, Provider]) -> EdgeDocum
         lifetime=edge.lifetime,
         look_every=edge.look_every,
         parts=edge.parts,
+        throttle=_throttle(settings, edge),
+        shares=LeaseRules(instances=edge.instances, lifetime=edge.lease) if edge.throttle == "leased" else None,
     )
+
+
+def _throttle(settings: Settings, edge: Edge) -> dict[str, object]:
+    """What the edge function is told of rates and quotas."""
+    store = settings.store
+    if edge.throttle != "shared" or not isinstance(store, DynamoDbStore):
+        return {"kind": edge.throttle}
+    return {
+        "kind": edge.throttle,
+        "table": store.table,
+        "region": store.region,
+        "near": list(edge.near),
+        "endpoint": None if store.endpoint is None else str(store.endpoint),
+    }
 
 
 def signer(identity: S3Identity, region: str, renewals: dict[Signer, Provider]) -> Signer:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from edge_auth.assembly import Clocks, assemble, documents_near
+from edge_auth.assembly import Clocks, assemble, documents_near, throttles_near
 from edge_auth.handler import Handler, make_handler
 from edge_auth.settings import Settings
 from gateway.admission import Admission
@@ -42,7 +42,8 @@ def published_edge(documents: EdgeDocuments, reader: Credentials) -> MakeBackend
         settings = Settings.read({**values, "lifetime": 1.0})
         clocks = Clocks(wall=time.time, monotonic=time.monotonic)
         objects = documents_near(settings, settings.places.region, lambda: reader, clocks)
-        handler = assemble(settings, objects, clocks)
+        throttles = throttles_near(settings, settings.places.region, lambda: reader, clocks)
+        handler = assemble(settings, objects, clocks, throttles)
         return lambda _admission: distribution(site, handler)
 
     return make
@@ -63,6 +64,7 @@ def edge_settings(documents: EdgeDocuments, *, region: str, limits: Limits, cors
             if documents.endpoint == on_aws
             else f"{documents.endpoint.scheme}://{documents.endpoint.authority}",
         },
+        "throttle": dict(documents.throttle),
         "base": BASES[Backend.EDGE],
         "origins": sorted(cors.origins),
         "carriage": {

@@ -11,14 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Final, TextIO
 
 from gateway.functions.admission import function_admission, function_stores
 from gateway.functions.settings import AdmissionSettings, Reading, base_path, listed
-from gateway.functions.usage_keys import deployment_name, usage_key
+from gateway.policy.model import TenantId
 from gateway.proxy.api_gateway import carriage
 from gateway.proxy.authorizer import Authorizer, Event, Result, make_authorizer
 from gateway.tenants.aside import Threads
+
+USAGE_KEY: Final = "upload-gateway-tenant-"
+"""Begins the API key values of usage plans; a value has 20 characters at least (API Gateway, "CreateApiKey")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +32,13 @@ class AuthorizerSettings:
         admission: what every function that admits is told.
         base: the path of the API's resource.
         metadata_keys: those that the API's definition maps.
-        usage_plans: the name of the deployment whose usage plans uploads count against; None where there are none.
+        usage_plans: whether calls count against a usage plan of their tenant.
     """
 
     admission: AdmissionSettings
     base: str
     metadata_keys: frozenset[str]
-    usage_plans: str | None
+    usage_plans: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "AuthorizerSettings":
@@ -45,7 +48,7 @@ class AuthorizerSettings:
             admission=AdmissionSettings.read(reading),
             base=reading.parsed("BASE_PATH", base_path, "") + "/proxy",
             metadata_keys=reading.parsed("PROXY__METADATA_KEYS", lambda text: frozenset(listed(text)), frozenset()),
-            usage_plans=reading.parsed("PROXY__USAGE_PLANS", deployment_name, None),
+            usage_plans=reading.optional("PROXY__USAGE_PLANS") == "true",
         )
         reading.demand_none()
         return settings
@@ -55,7 +58,6 @@ def wired(
     settings: AuthorizerSettings, *, out: TextIO = sys.stdout, clock: Callable[[], float] = time.time
 ) -> Authorizer:
     """The function of these settings."""
-    plans = settings.usage_plans
     admission = function_admission(
         settings.admission, function_stores(settings.admission), Threads(1), out=out, clock=clock
     )
@@ -65,8 +67,13 @@ def wired(
         carriage=carriage(settings.metadata_keys),
         new_request_id=lambda: secrets.token_hex(16),
         cors=settings.admission.cors,
-        usage_key=None if plans is None else functools.partial(usage_key, plans),
+        usage_key=usage_key if settings.usage_plans else None,
     )
+
+
+def usage_key(tenant: TenantId) -> str:
+    """The API key value of a tenant's usage plan; API Gateway takes it from the authorizer, never from a client."""
+    return USAGE_KEY + tenant
 
 
 @functools.cache

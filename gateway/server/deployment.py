@@ -22,6 +22,7 @@ from gateway.storage.sts import StsRole
 from gateway.storage.upstream import Upstream
 from gateway.tenants.cache import CacheRules
 from gateway.tenants.folder import TenantFolder
+from gateway.tenants.published.leasing import LeaseRules
 from gateway.tenants.published.signing import SigningPair
 from gateway.tenants.trail import TrailRules
 
@@ -46,7 +47,8 @@ class EdgeDocuments:
     """Where the edge's documents go (`gateway.tenants.published`), who writes them there, and who signs them.
 
     `believed` are the public keys, by id, whose documents are the publisher's own earlier ones. `lifetime` and
-    `look_every` are in seconds.
+    `look_every` are in seconds. `throttle` is what the function is told of rates and quotas
+    (`edge_auth.settings.Throttle`, as JSON); `shares`, how the documents share them out, None: they don't.
     """
 
     endpoint: Endpoint
@@ -57,6 +59,8 @@ class EdgeDocuments:
     lifetime: float = 3600.0
     look_every: float = 60.0
     parts: int = 16
+    throttle: Mapping[str, object] = field(default_factory=dict)
+    shares: LeaseRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from gateway.identity.fetch import HttpsFetcher
 from gateway.server.deployment import Deployment, EdgeDocuments
 from gateway.server.opened import OpenStores
 from gateway.storage.small import SmallObjects
+from gateway.tenants.published.leasing import Leasing
 from gateway.tenants.published.publisher import Publisher, PublisherSettings
 from gateway.tenants.published.signing import Ring
 from gateway.tenants.published.source import TenantStates
@@ -28,6 +29,7 @@ def publisher(documents: EdgeDocuments, deployment: Deployment, opened: OpenStor
         lifetime=documents.lifetime,
         clock=time.time,
     )
+    shares = documents.shares
     return Publisher(
         TenantStates(opened.stores.policies, opened.stores.keys, kept),
         writer,
@@ -37,6 +39,7 @@ def publisher(documents: EdgeDocuments, deployment: Deployment, opened: OpenStor
         settings=PublisherSettings(
             parts=documents.parts, look_every=documents.look_every, tick=min(5.0, documents.look_every)
         ),
+        sharing=None if shares is None else Leasing(opened.stores.ledger, shares, clock=time.time),
     )
 
 

@@ -34,6 +34,7 @@ from gateway.storage.provider import keep_renewed
 from gateway.storage.sts import AssumedRole, Sts
 from gateway.storage.upstream import Timeouts, Upstream
 from gateway.tenants.expiry import DueSettlement
+from gateway.tenants.published.leasing import looking
 from gateway.tenants.published.publisher import Publisher
 from gateway.tenants.replay import RecentDecisions
 from gateway.tenants.sampling import UsageSampler
@@ -70,9 +71,9 @@ async def wired(deployment: Deployment) -> AsyncIterator[Application]:
         )
         sweeping: tuple[Coroutine[Any, Any, None], ...] = ()
         if deployment.sweeps:
-            sweeping = (
-                *_sweeping(deployment, opened, upstream, register=register, sealer=sealer, journal=journal),
-                *_comparing(deployment, opened, upstream, sealer=sealer, journal=journal, kept=tenants.kept),
+            comparing = _comparing(deployment, opened, upstream, sealer=sealer, journal=journal, kept=tenants.kept)
+            sweeping = _sweeping(
+                deployment, opened, upstream, register=register, sealer=sealer, journal=journal, comparing=comparing
             )
         renewing = (keep_renewed(deployment.renewals),) if deployment.renewals else ()
         uses = keep_key_uses(tenants.key_uses, opened.beside)
@@ -113,13 +114,16 @@ def _sweeping(
     register: Register,
     sealer: Sealer,
     journal: Journal,
+    comparing: Reconciling | None,
 ) -> tuple[Coroutine[Any, Any, None], ...]:
-    """The work beside answering, for ever."""
+    """The work beside answering, for ever; the ledger is held against S3 where somebody may list the bucket."""
     endpoint, completer = deployment.endpoint, deployment.completer
     multipart = Multipart(upstream=upstream, endpoint=endpoint, signer=completer, clock=time.time)
+    look = _look(deployment, upstream, None if comparing is None else comparing.tenant)
     return (
-        sweep(opened.stores.ledger, _look(deployment, upstream), opened.aside, journal, clock=time.time),
+        sweep(opened.stores.ledger, look, opened.aside, journal, clock=time.time),
         sweep_uploads(register, multipart, sealer, journal),
+        *(() if comparing is None else (sweep_ledger(comparing),)),
     )
 
 
@@ -131,11 +135,11 @@ def _comparing(
     sealer: Sealer,
     journal: Journal,
     kept: KeptPolicies,
-) -> tuple[Coroutine[Any, Any, None], ...]:
-    """The ledger held against S3 now and then, where somebody may list the bucket."""
+) -> Reconciling | None:
+    """What holds the ledger against S3, where somebody may list the bucket."""
     if deployment.operator is None:
-        return ()
-    reconciling = Reconciling(
+        return None
+    return Reconciling(
         upstream=upstream,
         endpoint=deployment.endpoint,
         operator=deployment.operator,
@@ -146,13 +150,14 @@ def _comparing(
         clock=time.time,
         kept=kept.tenants,
     )
-    return (sweep_ledger(reconciling),)
 
 
-def _look(deployment: Deployment, upstream: Upstream) -> Callable[[str], Awaitable[int | None]]:
-    """A look at one object."""
+def _look(
+    deployment: Deployment, upstream: Upstream, relist: Callable[[str], Awaitable[object]] | None = None
+) -> Callable[[str], Awaitable[int | None]]:
+    """A look at one object; at a lease, which takes a listing, where there is one."""
     objects = Objects(upstream=upstream, endpoint=deployment.endpoint, signer=deployment.completer, clock=time.time)
-    return objects.size
+    return looking(objects.size, relist)
 
 
 def _sts(deployment: Deployment, upstream: Upstream) -> Sts | None:

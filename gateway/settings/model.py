@@ -267,6 +267,22 @@ class Edge(Table):
     parts: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=16, description="Parts of the index; one for every few thousand tenants is enough."
     )
+    throttle: Literal["refuse", "leased", "shared"] = Field(
+        default="refuse",
+        description="How the function holds tenants to a rate or a quota: not at all, and refuses them; by shares that "
+        "documents give each of its sandboxes; or by the store, which must be DynamoDB.",
+    )
+    near: tuple[Name, ...] = Field(
+        default=(),
+        description="For `shared`: Regions that have a table of the store's name for rates, which then hold in each of "
+        "them; quotas are always counted in the store's own.",
+    )
+    instances: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=20, description="For `leased`: sandboxes that a share is made for."
+    )
+    lease: Annotated[float, Field(ge=600, le=86_400)] = Field(
+        default=7200.0, description="For `leased`: seconds that room of a quota is lent for, and listed after."
+    )
 
     def place(self) -> Endpoint:
         """The documents' bucket."""
@@ -378,3 +394,13 @@ class Settings(Table):
     audit: Audit = Field(default_factory=Audit)
     drain: Drain = Field(default_factory=Drain)
     log: Log = Field(default_factory=Log)
+
+    @model_validator(mode="after")
+    def _edge_can_count(self) -> Self:
+        if self.edge is None:
+            return self
+        if self.edge.throttle == "shared" and not isinstance(self.store, DynamoDbStore):
+            raise ValueError("edge.throttle: shared takes a store of kind dynamodb")
+        if self.edge.throttle == "leased" and self.s3.operator is None:
+            raise ValueError("edge.throttle: leased takes s3.operator, which lists what was uploaded under a lease")
+        return self

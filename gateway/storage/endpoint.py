@@ -22,6 +22,11 @@ _AUTHORITY: Final = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
+def domain_of(region: str) -> str:
+    """The domain under which AWS's services of a Region are."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+
+
 class Addressing(StrEnum):
     """Where the bucket's name stands in a URL."""
 
@@ -58,7 +63,7 @@ class Endpoint:
         """The bucket's regional endpoint on AWS, never the global one, which redirects what is not in its Region."""
         if not _REGION.fullmatch(region):
             raise ValueError(f"{region!r} is no name of a Region")
-        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        domain = domain_of(region)
         return cls(scheme="https", authority=f"s3.{region}.{domain}", bucket=bucket, addressing=addressing)
 
     @classmethod

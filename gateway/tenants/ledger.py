@@ -11,10 +11,16 @@ A reservation that is due (`expires_at`) still counts until somebody has looked 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.policy.model import QuotaRule
 from gateway.tenants.pages import Page
+
+SLOWEST: Final = 16_384
+"""Bytes a second that a transfer is taken to make at least: how long one that began in time may still be under way."""
+
+MARGIN: Final = 900.0
+"""Seconds that are added, for connections that stall and clocks that differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ _ARNS = {
     "AWS::S3::Bucket": "arn:aws:s3:::{}",
     "AWS::IAM::Role": "arn:aws:iam::111122223333:role/{}",
     "AWS::Logs::LogGroup": "arn:aws:logs:eu-central-1:111122223333:log-group:{}:*",
-    "AWS::KMS::Key": "arn:aws:kms:eu-central-1:111122223333:key/{}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:eu-central-1:111122223333:table/{}",
 }
 _NOTHING = object()
@@ -56,14 +55,6 @@ class Deployed:
         )
         return found
 
-    def resources(self) -> dict[str, dict[str, Any]]:
-        """The resources that there are, filled in."""
-        return {
-            name: self.fill(resource)
-            for name, resource in self.template["Resources"].items()
-            if "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
-        }
-
     def fill(self, value: Any) -> Any:
         """The value as CloudFormation would make it."""
         if isinstance(value, list):
@@ -86,8 +77,6 @@ class Deployed:
             return re.sub(r"\$\{([^}]+)\}", lambda match: str(self._named(match[1])), inner)
         if name == "Fn::Join":
             return inner[0].join(self.fill(inner[1]))
-        if name == "Fn::Transform":
-            return {name: inner}
         assert name == "Fn::If", name
         return self.fill(inner[1] if self.holds(self.template["Conditions"][inner[0]]) else inner[2])
 
@@ -98,8 +87,8 @@ class Deployed:
             return bool(self.fill(inner[0]) == self.fill(inner[1]))
         if name == "Fn::Not":
             return not self.holds(inner[0])
-        if name in {"Fn::And", "Fn::Or"}:
-            return (all if name == "Fn::And" else any)(map(self.holds, inner))
+        if name == "Fn::And":
+            return all(map(self.holds, inner))
         return self.holds(self.template["Conditions"][inner])
 
     def _named(self, name: str) -> Any:

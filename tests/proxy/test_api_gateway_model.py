@@ -59,9 +59,8 @@ def call(
     authorizer: Any = granting,
     body: bytes = b"x",
     headers: Mapping[str, str] | None = None,
-    **more: Any,
 ) -> list[httpx.Response]:
-    """Send requests (method and path) one after the other; `more` is the model's."""
+    """Send requests (method and path) one after the other."""
     api = RestApi(
         definition=definition or proxy_definition(),
         authorizer=authorizer,
@@ -70,7 +69,6 @@ def call(
         upstream=cast(Upstream, s3),
         clock=lambda: 1e9,
         new_id=lambda: "unguessable",
-        **more,
     )
 
     async def send() -> list[httpx.Response]:

@@ -15,11 +15,13 @@ from gateway.storage.sigv4 import Signer
 from gateway.storage.small import SmallObject, SmallObjects
 from gateway.tenants.policies import Change
 from gateway.tenants.published.issuer_keys import KeyTimes
+from gateway.tenants.published.leasing import Sharing
 from gateway.tenants.published.publisher import Publisher, PublisherSettings
 from gateway.tenants.published.signing import Document, Ring, SigningPair, unseal
 from gateway.tenants.published.source import TenantStates
 from gateway.tenants.published.writer import DocumentWriter
 from gateway.tenants.stores import Stores, open_sqlite
+from tests.stores import local_dynamodb
 
 PAIR = SigningPair.from_bytes("k1", bytes(range(32)))
 RING = Ring({"k1": PAIR.public})
@@ -104,7 +106,7 @@ class World:
     parts: int = 2
     publishers: list[Publisher] = field(default_factory=list)
 
-    def publisher(self, *, pair: SigningPair = PAIR, ring: Ring = RING) -> Publisher:
+    def publisher(self, *, pair: SigningPair = PAIR, ring: Ring = RING, sharing: Sharing | None = None) -> Publisher:
         """A publisher that knows nothing yet, as after a start."""
         made = Publisher(
             TenantStates(self.stores.policies, self.stores.keys),
@@ -114,6 +116,7 @@ class World:
             clock=self.clock,
             settings=PublisherSettings(parts=self.parts),
             key_times=KeyTimes(every=300.0, stale_limit=3600.0),
+            sharing=sharing,
         )
         self.publishers.append(made)
         return made
@@ -143,6 +146,15 @@ def settle(publisher: Publisher, most: int = 20) -> None:
         if not publisher.is_behind:
             return
     raise AssertionError("the publisher is still behind")
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint() -> Iterator[str]:
+    """A running DynamoDB Local; skips where there can be none."""
+    if told := local_dynamodb.why_not():
+        pytest.skip(told)
+    with local_dynamodb.serving() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_auth.assembly import Clocks, assemble
+from edge_auth.assembly import Clocks, assemble, throttles_near
 from edge_auth.handler import Handler
 from edge_auth.settings import Settings
+from edge_auth.throttle import Throttles
 from gateway.identity.apikeys import ApiKeyRecord
 from gateway.identity.source import JwksSource
 from gateway.identity.testing import ec_signer
 from gateway.policy.model import IssuerRule, Policy, TenantId
+from gateway.storage.sigv4 import Credentials
 from gateway.storage.small import SmallObject
 from gateway.tenants.published.contents import (
     IndexPart,
+    Share,
     part_content,
     part_name,
     part_of,
@@ -86,7 +89,10 @@ class Edge:
     wall: float = START
     mono: float = 0.0
     budget: float = 3.0
+    throttle: dict[str, Any] = field(default_factory=dict)
     handler: Handler = field(init=False)
+    throttles: Throttles | None = field(init=False)
+    answer: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         settings = Settings.read(
@@ -95,9 +101,12 @@ class Edge:
                 "documents": {"buckets": {"us-east-1": "documents"}, "region": "us-east-1"},
                 "origins": ["https://app.example"],
                 "budget": self.budget,
+                "throttle": self.throttle,
             }
         )
-        self.handler = assemble(settings, self.bucket, Clocks(wall=lambda: self.wall, monotonic=lambda: self.mono))
+        clocks = Clocks(wall=lambda: self.wall, monotonic=lambda: self.mono)
+        self.throttles = throttles_near(settings, "us-east-1", lambda: Credentials("local", "local"), clocks)
+        self.handler = assemble(settings, self.bucket, clocks, self.throttles)
 
     def advance(self, seconds: float) -> None:
         """Let time go by, by both clocks."""
@@ -137,16 +146,22 @@ class Edge:
         """The document of `acme`."""
         return self.put(tenant_name("acme"), acme(status, api_keys), pair=pair, version=version, at=at)
 
+    def limit(self, share: Share | None = None, *, version: int = 2, **limits: Any) -> None:
+        """Publish `acme` with a rate or a quota, and with a share of them."""
+        policy = Policy(tenant=TenantId("acme"), types={"*/*": ()}, issuers=(OWN,), **limits)
+        keys = {JwksSource(OWN.issuer, OWN.jwks_uri): public_keys([OWN_KEY.jwk])}
+        self.put(tenant_name("acme"), tenant_content(policy, version, keys, (), share), version=version)
+
     def ask(self, token: str | None = None, **changes: Any) -> tuple[int, str]:
         """The verdict on one PUT: 200 and the URI that goes on, or the status and the problem's code."""
         event = copy.deepcopy(EVENT)
         request = event["Records"][0]["cf"]["request"]
         request["headers"]["authorization"] = [{"value": f"Bearer {self.token() if token is None else token}"}]
         request.update(changes)
-        result = self.handler(event, None)
-        if "status" not in result:
-            return 200, result["uri"]
-        return int(result["status"]), json.loads(result["body"])["type"].rpartition(":")[2]
+        self.answer = self.handler(event, None)
+        if "status" not in self.answer:
+            return 200, self.answer["uri"]
+        return int(self.answer["status"]), json.loads(self.answer["body"])["type"].rpartition(":")[2]
 
     def token(self, **claims: Any) -> str:
         """A token of the operator's issuer for `acme`, good now by the function's clock."""

@@ -73,9 +73,13 @@ class Table:
         self._chance = chance
 
     def create(self) -> None:
-        """Make the table; for tests and first steps, a deployment has its template."""
+        """Make the table, unless it is there; for tests and first steps, a deployment has its template."""
         with _translated():
-            self._client.create_table(TableName=self._name, **DEFINITION)
+            try:
+                self._client.create_table(TableName=self._name, **DEFINITION)
+            except AnswerError as error:  # a slow answer has the client ask twice, and the second is told this
+                if error.code != "ResourceInUseException":
+                    raise
             self._client.get_waiter("table_exists").wait(TableName=self._name)  # type: ignore[attr-defined]
             specification = {"Enabled": True, "AttributeName": TTL}
             self._client.update_time_to_live(TableName=self._name, TimeToLiveSpecification=specification)

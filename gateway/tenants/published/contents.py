@@ -54,13 +54,32 @@ class IndexPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Room of a quota that was reserved for all sandboxes together until `until` (epoch seconds); None: unlimited."""
+
+    id: str
+    bytes: int | None
+    objects: int | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one sandbox may spend by itself: one of `instances` equal parts of the rate, and of the lease."""
+
+    instances: int
+    lease: Lease | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedTenant:
-    """A tenant as the edge has it; `policy` None says that it does not exist (any more)."""
+    """A tenant as the edge has it; `policy` None says that it does not exist (any more), `share` that it has none."""
 
     policy: Policy | None
     policy_version: int
     keys: Mapping[JwksSource, KeySet | None]
     api_keys: Mapping[str, ApiKeyRecord]
+    share: Share | None = None
 
 
 def tenant_name(tenant: str) -> str:
@@ -97,15 +116,20 @@ def tenant_content(
     policy_version: int,
     keys: Mapping[JwksSource, Jwks | None],
     api_keys: Sequence[ApiKeyRecord],
+    share: Share | None = None,
 ) -> dict[str, Any]:
-    """A tenant's content. `policy_version` is for whoever reads logs; the document's own version is what rises."""
+    """A tenant's content. `policy_version` is for whoever reads logs; the document's own version is what rises.
+
+    Without a `share` there is no such member: a function that is older than shares reads what it knows, and refuses.
+    """
     issuers = () if policy is None else policy.issuers
-    return {
+    content = {
         "policy": None if policy is None else render(dataclasses.replace(policy, webhooks=())),
         "policy_version": policy_version,
         "keys": _keys_out(issuers, keys),
         "api_keys": [] if policy is None else [_record_out(record) for record in api_keys],
     }
+    return content if share is None else {**content, "share": dataclasses.asdict(share)}
 
 
 def read_root(content: Mapping[str, Any]) -> Root:
@@ -151,7 +175,13 @@ def read_tenant(content: Mapping[str, Any], tenant: str) -> PublishedTenant:
         policy_version=version,
         keys=_keys_in(content),
         api_keys={record.id: record for record in records},
+        share=_share_in(content.get("share")),
     )
+
+
+def published_share(content: Mapping[str, Any]) -> Share | None:
+    """The share in a verified document's content, for a publisher that begins anew; raises `DocumentError`."""
+    return _share_in(content.get("share"))
 
 
 def published_keys(content: Mapping[str, Any]) -> dict[JwksSource, Jwks]:
@@ -227,6 +257,24 @@ def _record_in(entry: Any, tenant: str) -> ApiKeyRecord:
         created_at=0.0,
         expires_at=expires_at,
         name_prefix=_member(entry, "name_prefix", str, None),
+    )
+
+
+def _share_in(entry: Any) -> Share | None:
+    if entry is None:
+        return None
+    instances, lease = _member(entry, "instances", int), _member(entry, "lease", dict, None)
+    if instances < 1:
+        raise DocumentError("its share is of nothing")
+    return Share(instances=instances, lease=None if lease is None else _lease_in(lease))
+
+
+def _lease_in(entry: Any) -> Lease:
+    return Lease(
+        id=_member(entry, "id", str),
+        bytes=_member(entry, "bytes", int, None),
+        objects=_member(entry, "objects", int, None),
+        until=_member(entry, "until", (int, float)),
     )
 
 

@@ -12,9 +12,9 @@ left out by a publisher that has not heard of it. Several publishers may run; `w
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gateway.identity.fetch import Fetcher
 from gateway.identity.rules import jwks_source
@@ -33,7 +33,9 @@ from gateway.tenants.published.contents import (
     tenant_content,
     tenant_name,
 )
+from gateway.tenants.published.index import Listed, names_of, parts_with
 from gateway.tenants.published.issuer_keys import IssuerKeys, KeyTimes
+from gateway.tenants.published.leasing import NothingShared, Sharing
 from gateway.tenants.published.signing import DocumentError
 from gateway.tenants.published.source import TenantState, TenantStates
 from gateway.tenants.published.writer import DocumentWriter, Outcome
@@ -59,15 +61,6 @@ class PublisherSettings:
     tick: float = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed:
-    """What the index says of a tenant, and where its keys come from."""
-
-    issuers: frozenset[str] = frozenset()
-    api_keys: frozenset[str] = frozenset()
-    sources: frozenset[JwksSource] = frozenset()
-
-
 class Publisher:
     """Writes the documents. `run` is its thread's; the methods that tell of a change may be called from any.
 
@@ -84,7 +77,9 @@ class Publisher:
         clock: Callable[[], float],
         settings: PublisherSettings | None = None,
         key_times: KeyTimes | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
+        self._sharing = sharing or NothingShared()
         self._states = states
         self._writer = writer
         self._shared = tuple(shared)
@@ -96,7 +91,7 @@ class Publisher:
         self._dirty: dict[str, None] = {}
         self._dirty_keys: dict[str, None] = {}
         self._owners: dict[str, str] = {}
-        self._listed: dict[str, _Listed] = {}
+        self._listed: dict[str, Listed] = {}
         self._marks: dict[str, object] = {}
         self._parts_due: set[int] = set()
         self._root_due = True
@@ -171,7 +166,7 @@ class Publisher:
         published = self._published_before() if self._looked_at is None else ()
         marks = dict(self._states.marks())
         changed = [tenant for tenant, mark in marks.items() if self._marks.get(tenant) != mark]
-        old = [tenant for tenant in marks if self._writer.is_due(tenant_name(tenant))]
+        old = [each for each in marks if self._writer.is_due(tenant_name(each)) or self._sharing.is_due(each)]
         gone = [tenant for tenant in (*published, *self._listed) if tenant not in marks]
         with self._lock:
             self._dirty.update(dict.fromkeys((*gone, *changed, *old)))
@@ -221,24 +216,29 @@ class Publisher:
                 if owner is not None:
                     self._dirty[owner] = None
 
-    def _look_at(self, name: str) -> None:
-        """Look at a document before it is written, and take over the issuers' keys that are in it."""
+    def _look_at(self, name: str) -> Mapping[str, Any]:
+        """Look at a document before it is written, and take over the issuers' keys that are in its content."""
         document = self._writer.look(name)
-        for source, keys in (published_keys(document.content) if document else {}).items():
-            self._issuer_keys.remember(source, keys, document.issued_at if document else 0.0)
+        if document is None:
+            return {}
+        for source, keys in published_keys(document.content).items():
+            self._issuer_keys.remember(source, keys, document.issued_at)
+        return document.content
 
     def _tenant(self, tenant: str) -> None:
         name = tenant_name(tenant)
         for _ in range(MOST_CONFLICTS):
             if not self._writer.is_known(name):
-                self._look_at(name)
+                self._sharing.remember(tenant, self._look_at(name))
             state = self._states.get(tenant)  # after the look: see `writer`
             keys = self._keys_for(state)
-            content = tenant_content(state.policy, state.version, keys, state.api_keys)
+            share = self._sharing.share(state.policy)
+            content = tenant_content(state.policy, state.version, keys, state.api_keys, share)
             if self._writer.attempt(name, content) is not Outcome.CONFLICT:
                 break
         else:
             raise OSError(f"others keep writing {name}")
+        self._sharing.published(tenant)
         self._list(state)
         if keys != self._keys_for(state):  # they came before the tenant was listed among those they concern
             self.tenant_changed(tenant)
@@ -255,7 +255,7 @@ class Publisher:
         before = self._listed.get(state.tenant)
         after = None
         if state.policy is not None:
-            after = _Listed(
+            after = Listed(
                 issuers=frozenset(rule.issuer for rule in state.policy.issuers),
                 api_keys=frozenset(record.id for record in state.api_keys),
                 sources=frozenset(map(jwks_source, state.policy.issuers)),
@@ -269,7 +269,7 @@ class Publisher:
             self._owners.pop(key, None)
         self._owners.update(dict.fromkeys(() if after is None else after.api_keys, state.tenant))
         if before != after:
-            self._parts_due |= {self._part_of(text) for text in _names(state.tenant, before, after)}
+            self._parts_due |= {self._part_of(text) for text in names_of(state.tenant, before, after)}
 
     def _part_of(self, text: str) -> int:
         return part_of(text, self._settings.parts)
@@ -278,7 +278,7 @@ class Publisher:
         """Write the parts that are due; one that somebody else wrote waits until the stores were looked at again."""
         names = {number: part_name(number, self._settings.parts) for number in range(self._settings.parts)}
         due = self._parts_due | {number for number, name in names.items() if self._writer.is_due(name)}
-        contents = self._part_contents(due)
+        contents = parts_with(self._listed, due, self._settings.parts)
         for number in sorted(due):
             if not self._writer.is_known(names[number]):
                 self._writer.look(names[number])
@@ -290,29 +290,6 @@ class Publisher:
             self._parts_due.discard(number)
         if self._parts_due:
             self.nudge()
-
-    def _part_contents(self, numbers: Iterable[int]) -> dict[int, IndexPart]:
-        wanted = set(numbers)
-        issuers: dict[int, dict[str, list[str]]] = {number: {} for number in wanted}
-        api_keys: dict[int, dict[str, str]] = {number: {} for number in wanted}
-        tenants: dict[int, list[str]] = {number: [] for number in wanted}
-        for tenant, listed in self._listed.items() if wanted else ():
-            if (part := self._part_of(tenant)) in wanted:
-                tenants[part].append(tenant)
-            for issuer in listed.issuers:
-                if (part := self._part_of(issuer)) in wanted:
-                    issuers[part].setdefault(issuer, []).append(tenant)
-            for key in listed.api_keys:
-                if (part := self._part_of(key)) in wanted:
-                    api_keys[part][key] = tenant
-        return {
-            number: IndexPart(
-                issuers={issuer: tuple(sorted(named)) for issuer, named in issuers[number].items()},
-                api_keys=api_keys[number],
-                tenants=tuple(sorted(tenants[number])),
-            )
-            for number in wanted
-        }
 
     def _root(self) -> None:
         if not (self._root_due or self._writer.is_due(ROOT)):
@@ -343,8 +320,3 @@ class Publisher:
             concerned = [tenant for tenant, listed in self._listed.items() if source in listed.sources]
             self._dirty.update(dict.fromkeys(concerned))
         self._wake.set()
-
-
-def _names(tenant: str, *states: _Listed | None) -> set[str]:
-    """Everything by which the index finds the tenant in any of these states."""
-    return {tenant}.union(*(state.issuers | state.api_keys for state in states if state is not None))
