@@ -1,7 +1,7 @@
 """The presigner put together: the same calls behind the whole gateway and behind a Lambda function of its own."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -10,6 +10,7 @@ from gateway.admission import Admission
 from gateway.asgi.cors import WithCors
 from gateway.asgi.front import RequestIds, UploadFront
 from gateway.asgi.mounts import Mounts
+from gateway.asgi.operations import Check, operations_routes
 from gateway.asgi.request_id import WithRequestId
 from gateway.asgi.wire import Application
 from gateway.cors import API, UPLOADS, Cors
@@ -88,8 +89,13 @@ def api_routes(parts: PresignerParts) -> tuple[APIRouter, ...]:
     return (*routes, sign_routes(desk, PlanSigner(endpoint=parts.endpoint, signer=parts.completer)))
 
 
-def standalone(parts: PresignerParts, *, cors: Cors, request_ids: RequestIds) -> Application:
-    """The presigner as an application of its own: `PUT /presigned/{name}` and the upload API, as on Lambda."""
+def standalone(
+    parts: PresignerParts, *, cors: Cors, request_ids: RequestIds, checks: Mapping[str, Check] | None = None
+) -> Application:
+    """The presigner as an application of its own: `PUT /presigned/{name}`, the upload API and operations, as on Lambda.
+
+    `checks` are what `/readyz` asks.
+    """
     front = UploadFront(
         base=BASE,
         carriage=ON_LAMBDA,
@@ -97,7 +103,8 @@ def standalone(parts: PresignerParts, *, cors: Cors, request_ids: RequestIds) ->
         enact=parts.presigner.redirect,
         request_ids=request_ids,
     )
-    api = WithRequestId(create_application(api_routes(parts), parts.admission.journal), request_ids)
+    routes = (*api_routes(parts), operations_routes(checks or {}))
+    api = WithRequestId(create_application(routes, parts.admission.journal), request_ids)
     fallback = WithCors(plans_first(api, parts, request_ids), cors=cors, calls=API, request_ids=request_ids)
     return Mounts(
         mounts={

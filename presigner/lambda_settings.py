@@ -6,17 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.functions.settings import AdmissionSettings, Reading, base_path, listed
-from gateway.storage.endpoint import Addressing, Endpoint
-from gateway.storage.sigv4 import Credentials
+from gateway.functions.storage import Identity, read_endpoint, read_identity
+from gateway.storage.endpoint import Endpoint
 from presigner.sealing import KEY_BYTES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who signs: a role to assume, or static keys, or with neither the function's own role."""
-
-    role: str | None = None
-    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,38 +48,15 @@ class LambdaSettings:
             reading.fault("SEALING__KEYS", "is required, or SEALING__PARAMETER in its place")
         settings = cls(
             admission=admission,
-            endpoint=_endpoint(reading, admission.region),
-            signer=_identity(reading, "SIGNER"),
-            completer=_identity(reading, "COMPLETER"),
+            endpoint=read_endpoint(reading, admission.region),
+            signer=read_identity(reading, "SIGNER"),
+            completer=read_identity(reading, "COMPLETER"),
             sealing_keys=keys,
             sealing_parameter=parameter,
             base_path=reading.parsed("BASE_PATH", base_path, ""),
         )
         reading.demand_none()
         return settings
-
-
-def _endpoint(reading: Reading, region: str) -> Endpoint:
-    bucket, url = reading.text("S3__BUCKET"), reading.optional("S3__ENDPOINT")
-    default = Addressing.VIRTUAL if url is None else Addressing.PATH
-    addressing = reading.parsed("S3__ADDRESSING", Addressing, default)
-    try:
-        if url is None:
-            return Endpoint.aws(bucket, region, addressing=addressing)
-        return Endpoint.at(url, bucket, addressing=addressing)
-    except ValueError as error:
-        reading.fault("S3__BUCKET", f"can't be used: {error}")
-        return Endpoint.at("http://localhost", "none")
-
-
-def _identity(reading: Reading, name: str) -> Identity:
-    role = reading.optional(f"S3__{name}__ROLE")
-    access, secret = reading.optional(f"S3__{name}__ACCESS_KEY"), reading.optional(f"S3__{name}__SECRET_KEY")
-    if (access is None) != (secret is None):
-        reading.fault(f"S3__{name}__ACCESS_KEY", "goes together with its SECRET_KEY")
-    if access is None or secret is None:
-        return Identity(role=role)
-    return Identity(role=role, credentials=Credentials(access, secret))
 
 
 def sealing_keys(text: str) -> tuple[bytes, ...]:

@@ -1,11 +1,13 @@
 """Admission as a Lambda function has it: everything that is shared is in DynamoDB, decisions go to the log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TextIO
 
 from gateway.admission import Admission
 from gateway.allowance import Allowance
+from gateway.functions.sdk import sdk_session
 from gateway.functions.settings import AdmissionSettings
 from gateway.functions.trail import LogTrail
 from gateway.identity.authenticate import Authenticator
@@ -20,9 +22,10 @@ from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.stores import Stores, dynamodb_stores
 
 
-def function_stores(settings: AdmissionSettings) -> Stores:
-    """The stores in the function's table."""
-    return dynamodb_stores(Table(make_client(region=settings.region, endpoint=settings.table_endpoint), settings.table))
+def function_stores(settings: AdmissionSettings, credentials: Mapping[str, str] = MappingProxyType({})) -> Stores:
+    """The stores in the function's table, asked as the function's role or with these `credentials` (boto3's names)."""
+    client = make_client(region=settings.region, endpoint=settings.table_endpoint, session=sdk_session(), **credentials)
+    return dynamodb_stores(Table(client, settings.table))
 
 
 def function_admission(

@@ -4,7 +4,7 @@ Put together once a sandbox, from the environment (`gateway.functions.settings`)
 maps metadata and under which path it has its resource; both are what the API's definition was made with.
 """
 
-import functools
+import json
 import os
 import secrets
 import sys
@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from gateway.functions.admission import function_admission, function_stores
+from gateway.functions.sandbox import Sandbox
 from gateway.functions.settings import AdmissionSettings, Reading, base_path, listed
+from gateway.functions.storage import NOBODYS
 from gateway.policy.model import TenantId
+from gateway.policy.problems import TYPE_PREFIX
 from gateway.proxy.api_gateway import carriage
-from gateway.proxy.authorizer import Authorizer, Event, Result, make_authorizer
+from gateway.proxy.authorizer import Authorizer, Result, make_authorizer
 from gateway.tenants.aside import Threads
+from gateway.tenants.stores import Stores
 
 USAGE_KEY: Final = "upload-gateway-tenant-"
 """Begins the API key values of usage plans; a value has 20 characters at least (API Gateway, "CreateApiKey")."""
@@ -55,12 +59,15 @@ class AuthorizerSettings:
 
 
 def wired(
-    settings: AuthorizerSettings, *, out: TextIO = sys.stdout, clock: Callable[[], float] = time.time
+    settings: AuthorizerSettings,
+    *,
+    stores: Stores | None = None,
+    out: TextIO = sys.stdout,
+    clock: Callable[[], float] = time.time,
 ) -> Authorizer:
-    """The function of these settings."""
-    admission = function_admission(
-        settings.admission, function_stores(settings.admission), Threads(1), out=out, clock=clock
-    )
+    """The function of these settings, over its table or other `stores`."""
+    stores = stores or function_stores(settings.admission)
+    admission = function_admission(settings.admission, stores, Threads(1), out=out, clock=clock)
     return make_authorizer(
         admission,
         base=settings.base,
@@ -76,11 +83,24 @@ def usage_key(tenant: TenantId) -> str:
     return USAGE_KEY + tenant
 
 
-@functools.cache
-def _authorizer() -> Authorizer:
+def build() -> Authorizer:
+    """The function of this environment."""
     return wired(AuthorizerSettings.from_environment(os.environ))
 
 
-def handler(event: Event, context: object) -> Result:
-    """A REST API's question, and the policy that answers it."""
-    return _authorizer()(event, context)
+def rehearse() -> None:
+    """The same with credentials that are nobody's."""
+    settings = AuthorizerSettings.from_environment(os.environ)
+    wired(settings, stores=function_stores(settings.admission, NOBODYS))
+
+
+def answered_code(result: Result) -> str:
+    """What the policy says in one word: the problem's code, else `ok`."""
+    problem = result["context"].get("problem")
+    return "ok" if problem is None else str(json.loads(problem)["type"]).removeprefix(TYPE_PREFIX)
+
+
+handler: Final[Authorizer] = Sandbox(
+    build, rehearse, describe=lambda _, result: {"code": answered_code(result)}, environment=os.environ
+)
+"""What Lambda calls: a REST API's question in, the policy that answers it out."""

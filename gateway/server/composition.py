@@ -14,6 +14,7 @@ from gateway.asgi.cors import WithCors
 from gateway.asgi.front import Enact, RequestIds, UploadFront
 from gateway.asgi.metered import Metered
 from gateway.asgi.mounts import Mounts
+from gateway.asgi.operations import Check, metrics_routes, operations_routes
 from gateway.asgi.request_id import WithRequestId
 from gateway.asgi.switches import Switched, Switches
 from gateway.asgi.turnstile import Turnstile
@@ -29,7 +30,6 @@ from gateway.server.carriages import Limits, carriages
 from gateway.server.files import BASE as FILES_BASE
 from gateway.server.files import FilesFront
 from gateway.server.http1 import EXTENSION
-from gateway.server.operations import Check, metrics_routes, operations_routes
 from gateway.server.pages import Bundle, page_routes
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from gateway.allowance import Allowance
 from gateway.asgi.forwarded import Forwarded
+from gateway.asgi.operations import Check
 from gateway.asgi.wire import Application
 from gateway.identity.authenticate import Authenticator
 from gateway.identity.fetch import HttpsFetcher
@@ -23,7 +24,6 @@ from gateway.server.composition import Parts, compose
 from gateway.server.deployment import Deployment, Site
 from gateway.server.metering import CountedFetcher, CountedTrail, keep_looking, s3_observer
 from gateway.server.opened import OpenStores
-from gateway.server.operations import Check
 from gateway.server.publishing import publisher, running
 from gateway.server.reconciling import Reconciling, chain_of, sweep_ledger
 from gateway.server.sweeper import keep_key_uses, sample_usage, sweep, sweep_uploads

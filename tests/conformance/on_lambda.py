@@ -24,6 +24,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from gateway.asgi.mounts import Mounts
+from gateway.functions.http import HttpFunction
 from gateway.local.api_gateway import RestApi
 from gateway.local.embedded_s3 import EmbeddedS3
 from gateway.local.issuer import DevelopmentIssuer
@@ -38,7 +39,6 @@ from gateway.tenants.dynamodb.boto import make_client
 from gateway.tenants.dynamodb.table import Table
 from gateway.tenants.policies import Change, PolicyStore
 from gateway.tenants.stores import dynamodb_stores
-from presigner.lambda_handler import LambdaPresigner
 from presigner.lambda_settings import LambdaSettings
 from presigner.lambda_wiring import wired
 from tests.conformance.bucket import SignedBucket
@@ -112,9 +112,7 @@ EVENTS: Final[Mapping[str, Callable[[Scope, bytes], Event]]] = {"rest": rest_eve
 class Front:
     """The stand-in for API Gateway (ASGI): an event in, the function's answer out."""
 
-    def __init__(
-        self, make_function: Callable[[], LambdaPresigner], make_event: Callable[[Scope, bytes], Event]
-    ) -> None:
+    def __init__(self, make_function: Callable[[], HttpFunction], make_event: Callable[[Scope, bytes], Event]) -> None:
         self._sandbox = ThreadPoolExecutor(max_workers=1)
         self._function = self._sandbox.submit(make_function).result()
         self._make_event = make_event
@@ -260,7 +258,7 @@ def on_lambda(place: Path, dynamodb: str, kind: str) -> Iterator[LambdaDeploymen
         )
 
 
-def _in_a_sandbox(settings: LambdaSettings, log: io.StringIO) -> LambdaPresigner:
+def _in_a_sandbox(settings: LambdaSettings, log: io.StringIO) -> HttpFunction:
     asyncio.set_event_loop(asyncio.new_event_loop())
     return wired(settings, out=log)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import gzip
 import json
 from collections.abc import Iterator, Mapping
@@ -14,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.asgi.wire import Message, Receive, Reply, Scope, Send, send_reply
+from gateway.functions.http import HttpFunction, request_id
+from gateway.functions.http_events import BODY_BYTES, MOST_BYTES, LambdaRequest, lambda_answer, read_event
 from gateway.functions.settings import LambdaSettingsError
 from gateway.policy.problems import Refusal
-from presigner.lambda_events import BODY_BYTES, MOST_BYTES, LambdaRequest, lambda_answer, read_event
-from presigner.lambda_handler import LambdaPresigner, request_id
 from presigner.lambda_settings import LambdaSettings
+from presigner.lambda_wiring import _CUT_OFF
+from presigner.redirect import BASE
 from presigner.wire import fitting
 
 # From the developer guides that `lambda_events` names, shortened.
@@ -283,16 +284,16 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.fixture(scope="module")
-def handler() -> Iterator[LambdaPresigner]:
+def handler() -> Iterator[HttpFunction]:
     """A handler of the echo, on an event loop of its own as in a sandbox."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    yield LambdaPresigner(echo, opened=contextlib.nullcontext())
+    yield HttpFunction(echo, as_sent={BASE: _CUT_OFF})
     asyncio.set_event_loop(None)
     loop.close()
 
 
-def test_an_application_sees_the_request_as_it_was(handler: LambdaPresigner) -> None:
+def test_an_application_sees_the_request_as_it_was(handler: HttpFunction) -> None:
     """Bytes as on the wire; scheme and host are not what a header says."""
     headers = {"X-Forwarded-Proto": ["http"], "Host": ["a:b:c"], "X-Forwarded-Port": ["port"]}
     event = {**with_path(REST, "/a%2Fb%20c"), "multiValueHeaders": headers, "body": "x"}
@@ -303,7 +304,7 @@ def test_an_application_sees_the_request_as_it_was(handler: LambdaPresigner) -> 
 
 
 @pytest.mark.parametrize("path", ["/raise", "/half", "/silent"])
-def test_a_defect_is_an_internal_problem(handler: LambdaPresigner, path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_is_an_internal_problem(handler: HttpFunction, path: str, caplog: pytest.LogCaptureFixture) -> None:
     """Also where the answer had begun, or never does."""
     answer = handler(with_path(REST, path), Context("1"))
 
@@ -313,14 +314,14 @@ def test_a_defect_is_an_internal_problem(handler: LambdaPresigner, path: str, ca
 
 
 @pytest.mark.parametrize("given", ["é", "", None, 7])
-def test_an_odd_context_gets_a_fresh_id(handler: LambdaPresigner, given: object) -> None:
+def test_an_odd_context_gets_a_fresh_id(handler: HttpFunction, given: object) -> None:
     """An answer has an id in any case."""
     said = json.loads(handler(REST, Context(given))["body"])
 
     assert len(said["id"]) == 32
 
 
-def test_there_is_no_redirect_behind_an_http_api(handler: LambdaPresigner) -> None:
+def test_there_is_no_redirect_behind_an_http_api(handler: HttpFunction) -> None:
     """It cuts a name off at an encoded question mark, so names in paths can't be trusted there."""
     answer = handler(with_path(HTTP, "/presigned/a.txt"), Context("1"))
 
@@ -358,7 +359,7 @@ def events(draw: st.DrawFn) -> object:
 
 @settings(deadline=None)
 @given(event=events())
-def test_no_event_makes_the_function_raise(handler: LambdaPresigner, event: object) -> None:
+def test_no_event_makes_the_function_raise(handler: HttpFunction, event: object) -> None:
     """Whatever comes, an answer that Lambda and API Gateway can carry goes."""
     answer = handler(event, None)
 

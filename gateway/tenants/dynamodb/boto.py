@@ -7,7 +7,7 @@ from gateway.tenants.dynamodb.table import AnswerError, Client
 from gateway.tenants.errors import StoreUnavailableError
 
 
-def make_client(*, region: str, endpoint: str | None = None, **credentials: str) -> Client:
+def make_client(*, region: str, endpoint: str | None = None, session: Any = None, **credentials: str) -> Client:
     """A client with short deadlines; `endpoint` and `credentials` (boto3's names) only where there is no role."""
     import boto3  # noqa: PLC0415 - slow to import, and only deployments with this store pay for it
     from botocore.config import Config  # noqa: PLC0415
@@ -18,7 +18,7 @@ def make_client(*, region: str, endpoint: str | None = None, **credentials: str)
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=64,
     )
-    client = boto3.session.Session().client(
+    client = (session or boto3.session.Session()).client(
         "dynamodb", region_name=region, endpoint_url=endpoint, config=config, **credentials
     )
     return Translating(client)

@@ -11,7 +11,7 @@ Check = Callable[[], Awaitable[bool]]
 """Whether one thing the gateway needs can be reached now; never raises."""
 
 
-def operations_routes(checks: Mapping[str, Check], draining: Callable[[], bool]) -> APIRouter:
+def operations_routes(checks: Mapping[str, Check], draining: Callable[[], bool] = lambda: False) -> APIRouter:
     """The routes `/healthz` and `/readyz`; `checks` by the name that `/readyz` says.
 
     A process that is `draining` is not ready, whatever it can reach: no new client should be sent to it.

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.functions.credentials import DURATION, LEAST_LIFE, Renewed, assumed_role
+from gateway.functions.storage import Identity
 from gateway.functions.trail import LogTrail
 from gateway.storage.provider import CredentialsError
 from gateway.storage.sigv4 import Credentials
-from presigner.lambda_credentials import DURATION, LEAST_LIFE, assumed_role
-from presigner.lambda_settings import Identity
-from presigner.lambda_wiring import Renewed
 
 ROLE = "arn:aws:iam::1:role/signer"
 
@@ -63,7 +62,7 @@ def test_old_credentials_serve_to_their_end(
     sts: Sts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While no new ones are to be had, URLs get shorter and then there are none."""
-    monkeypatch.setattr("presigner.lambda_credentials._client", lambda _region: sts)
+    monkeypatch.setattr("gateway.functions.credentials._client", lambda _region: sts)
     renewed = Renewed(lambda: sts.now)
     signer = renewed.signer(Identity(role=ROLE), "eu-central-1")
     sts.now += DURATION - 600
