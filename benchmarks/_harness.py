@@ -1,4 +1,4 @@
-"""What the benchmarks over HTTP share: the demo and nginx as children, and what the kernel says of a process.
+"""What the benchmarks over HTTP share: the demo and the gateway as children, taking turns, what the kernel says.
 
 Everything listens on loopback, lives in a directory that is removed at the end, and ends with the block that started
 it. Figures about processes are Linux's (`/proc`).
@@ -16,10 +16,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from gateway.settings.reading import PREFIX
@@ -29,39 +30,7 @@ from gateway.storage.sigv4 import Credentials, Signer
 READY_SECONDS = 60.0
 MEBIBYTE = 1 << 20
 
-NGINX = """\
-daemon off;
-worker_processes 1;
-pid {place}/nginx.pid;
-error_log {place}/error.log warn;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_max_body_size 0;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    keepalive_requests 100000000;
-    upstream s3 {{
-        server 127.0.0.1:{upstream};
-        keepalive 64;
-        keepalive_requests 100000000;
-    }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://s3;
-            proxy_http_version 1.1;
-            proxy_request_buffering off;
-            proxy_set_header Host $http_host;
-            proxy_set_header Connection "";
-        }}
-    }}
-}}
-"""
-"""A bare reverse proxy: one worker, as the gateway has one, streaming requests over kept connections."""
+Turn = TypeVar("Turn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +77,21 @@ class Demo:
         return "\r\n".join((*lines, "", "")).encode()
 
 
+def in_turns(names: Iterable[str], count: int, turn: Callable[[str], Turn], *, warm: int = 0) -> dict[str, list[Turn]]:
+    """What the turns of each way came to, over `count` rounds; who begins a round changes from round to round.
+
+    The first `warm` rounds more are not counted: connections, caches and volumes are there afterwards.
+    """
+    order = tuple(names)
+    turns: dict[str, list[Turn]] = {name: [] for name in order}
+    for number in range(warm + count):
+        first = number % len(order)
+        for name in (*order[first:], *order[:first]):
+            made = turn(name)
+            turns[name] += [made] if number >= warm else []
+    return turns
+
+
 @contextmanager
 def scratch(beside: Path | None = None) -> Iterator[Path]:
     """A directory that is gone at the end, with all that was stored in it."""
@@ -141,7 +125,7 @@ def demo(place: Path) -> Iterator[Demo]:
             data=place / "data",
         )
     finally:
-        _end(process, signal.SIGINT)
+        end(process, signal.SIGINT)
 
 
 @contextmanager
@@ -187,7 +171,7 @@ def served(
         _await_ready(process, port, log)
         yield replace(running, pid=children(process.pid)[0] if workers == 1 else process.pid, port=port)
     finally:
-        _end(process, signal.SIGTERM)
+        end(process, signal.SIGTERM)
 
 
 def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -201,39 +185,8 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None
     raise RuntimeError(f"the gateway did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-@contextmanager
-def nginx(place: Path, upstream: int) -> Iterator[tuple[int, int] | None]:
-    """A bare nginx before the S3 on port `upstream`: its process and its port; None where nginx is not installed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        yield None
-        return
-    place.mkdir()
-    port = free_port()
-    config = place / "nginx.conf"
-    config.write_text(NGINX.format(place=place, port=port, upstream=upstream))
-    # Its first messages go to the log that was compiled in unless -e says otherwise.
-    process = subprocess.Popen([program, "-e", str(place / "error.log"), "-p", str(place), "-c", str(config)])
-    try:
-        _await_port(process, port)
-        yield process.pid, port
-    finally:
-        _end(process, signal.SIGTERM)
-
-
-def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("a server of the benchmark did not start")
-
-
-def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """Tell a process to end, and see to it that it does."""
     process.send_signal(how)
     try:
         process.wait(20)
@@ -260,9 +213,25 @@ def children(pid: int) -> list[int]:
 
 def cpu_seconds(pid: int, *, with_children: bool = False) -> float:
     """Seconds of processor time a process has had, in user and kernel mode, all threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = sum(_times(Path(f"/proc/{pid}/stat")))
     return own + (sum(map(cpu_seconds, children(pid))) if with_children else 0.0)
+
+
+def cpu_shares(pid: int) -> dict[str, float]:
+    """The same of a process, by thread (the first, and all others) and mode."""
+    shares = dict.fromkeys(
+        ("event loop, user", "event loop, kernel", "other threads, user", "other threads, kernel"), 0.0
+    )
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        who = "event loop" if task.name == str(pid) else "other threads"
+        for mode, seconds in zip(("user", "kernel"), _times(task / "stat"), strict=True):
+            shares[f"{who}, {mode}"] += seconds
+    return shares
+
+
+def _times(stat: Path) -> tuple[float, float]:
+    fields, tick = stat.read_text().rpartition(")")[2].split(), os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) / tick, int(fields[12]) / tick
 
 
 def memory_bytes(pid: int, what: str) -> int:

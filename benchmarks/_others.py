@@ -1,5 +1,6 @@
 """The servers that benchmarks compare with: programs that print their port and serve until they are ended."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -69,4 +70,13 @@ def node(program: str, demo: Demo, place: Path, **more: str) -> Iterator[Other |
 def floor(place: Path) -> Iterator[Other]:
     """FastAPI alone."""
     with serving([sys.executable, "-m", "benchmarks._floor"], {}, place / "floor.log") as other:
+        yield other
+
+
+@contextmanager
+def verifier(demo: Demo, log: Path) -> Iterator[Other]:
+    """What nginx asks about a token."""
+    said = json.loads((demo.data / "demo.json").read_text())
+    issuer = [said["issuer"], said["jwks_uri"], said["audience"]]
+    with serving([sys.executable, "-m", "benchmarks._verifier", *issuer], {}, log) as other:
         yield other

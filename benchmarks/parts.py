@@ -5,7 +5,7 @@ measured. Ours is the whole work of a plan's answer but S3's part of it: every U
 boto3 signs a tenth of the parts and is counted tenfold. Memory apart, this is what limits a plan on AWS Lambda, which
 passes 6 MB.
 
-Run: `.venv/bin/python benchmarks/parts.py`.
+Run: `.venv/bin/python -m benchmarks.parts`.
 """
 
 import argparse
@@ -19,10 +19,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
-from botocore.auth import AUTH_TYPE_MAPS, S3SigV4QueryAuth
-from botocore.config import Config
-
+from benchmarks._boto3 import boto3_client
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Credentials, Signer
 from presigner.signing import PlanSigner
@@ -51,19 +48,6 @@ UPLOAD = Upload(
 )
 
 
-def boto3_client() -> Any:
-    # botocore's own signer: with awscrt installed it would use that one, by a clock that nobody can stop.
-    AUTH_TYPE_MAPS["s3v4-query"] = S3SigV4QueryAuth
-    return boto3.client(
-        "s3",
-        region_name=REGION,
-        aws_access_key_id=CREDENTIALS.access_key,
-        aws_secret_access_key=CREDENTIALS.secret_key,
-        aws_session_token=CREDENTIALS.session_token,
-        config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}),
-    )
-
-
 def theirs(client: Any, number: int) -> str:
     part = {"Bucket": BUCKET, "Key": KEY, "UploadId": UPLOAD.upload_id, "PartNumber": number, "ContentLength": SIZE}
     return str(client.generate_presigned_url("upload_part", Params=part, ExpiresIn=900))
@@ -82,7 +66,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=7)
     options = arguments.parse_args()
-    client = boto3_client()
+    client = boto3_client(CREDENTIALS, REGION)
     signer = PlanSigner(endpoint=Endpoint.aws(BUCKET, REGION), signer=Signer(CREDENTIALS, REGION))
     now = time.time()
     with patch(

@@ -13,7 +13,6 @@ it answers; its audit is written a moment later. Companion signs a form.
 """
 
 import argparse
-import itertools
 import json
 import statistics
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._harness import Demo, cpu_seconds, demo, machine, scratch, served
+from benchmarks._harness import Demo, cpu_seconds, demo, in_turns, machine, scratch, served
 from benchmarks._load import burst
 from benchmarks._others import MISSING, floor, node
 
@@ -91,17 +90,6 @@ def turn(way: Way, *, lanes: int, seconds: float) -> Turn:
     return Turn(per_second=load.per_second, cpu=used / load.count, p99=load.percentile(99))
 
 
-def rounds(found: dict[str, Way], options: argparse.Namespace) -> dict[str, list[Turn]]:
-    """Turns by way; who begins changes from round to round. The first round warms up and is not counted."""
-    turns: dict[str, list[Turn]] = {name: [] for name in found}
-    for number in range(options.rounds + 1):
-        order = itertools.islice(itertools.cycle(found), number % len(found), number % len(found) + len(found))
-        for name in order:
-            made = turn(found[name], lanes=options.lanes, seconds=options.seconds)
-            turns[name] += [made] if number else []
-    return turns
-
-
 def tell(turns: dict[str, list[Turn]]) -> None:
     """The table."""
     others = [name for name in turns if name.startswith("Companion")]
@@ -129,7 +117,8 @@ def main() -> None:
         place = stack.enter_context(scratch(options.place))
         running = stack.enter_context(demo(place))
         found = ways(running, stack.enter_context(served(place / "serve", running, limited=False)), place, stack)
-        tell(rounds(found, options))
+        load = {"lanes": options.lanes, "seconds": options.seconds}
+        tell(in_turns(found, options.rounds, lambda name: turn(found[name], **load), warm=1))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Both sign the same 64 keys with the same headers (length, type, create-only, a c
 a few milliseconds, so that a busy moment of the machine meets both. The ratio is of the medians over the rounds; the
 signatures are compared first, because a fast wrong signature is worth nothing.
 
-Run: `.venv/bin/python benchmarks/signing.py`.
+Run: `.venv/bin/python -m benchmarks.signing`.
 """
 
 import argparse
@@ -12,13 +12,9 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 from unittest.mock import patch
 
-import boto3
-from botocore.auth import AUTH_TYPE_MAPS, S3SigV4QueryAuth
-from botocore.config import Config
-
+from benchmarks._boto3 import boto3_client
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Credentials, Signer
 
@@ -41,18 +37,6 @@ PARAMETERS = {
     "ChecksumSHA256": CHECKSUM,
     "Metadata": {"origin": "benchmark"},
 }
-
-
-def boto3_client() -> Any:
-    # botocore's own signer: with awscrt installed it would use that one, by a clock that nobody can stop.
-    AUTH_TYPE_MAPS["s3v4-query"] = S3SigV4QueryAuth
-    return boto3.client(
-        "s3",
-        region_name=REGION,
-        aws_access_key_id=CREDENTIALS.access_key,
-        aws_secret_access_key=CREDENTIALS.secret_key,
-        config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}),
-    )
 
 
 def seconds(sign: Callable[[str], str], count: int) -> float:
@@ -78,7 +62,11 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--urls", type=int, default=400, help="boto3's a round; ours makes more, in the same time")
     options = arguments.parse_args()
-    client, endpoint, signer = boto3_client(), Endpoint.aws(BUCKET, REGION), Signer(CREDENTIALS, REGION)
+    client, endpoint, signer = (
+        boto3_client(CREDENTIALS, REGION),
+        Endpoint.aws(BUCKET, REGION),
+        Signer(CREDENTIALS, REGION),
+    )
 
     def theirs(key: str) -> str:
         parameters = {"Bucket": BUCKET, "Key": key, **PARAMETERS}

@@ -1,33 +1,45 @@
 """Ordinary uploads beside two thousand clients that are in no hurry, and what becomes of those.
 
-    .venv/bin/python benchmarks/slow_clients.py [--clients 2000] [--seconds 60] [--rounds 5]
+    .venv/bin/python -m benchmarks.slow_clients [--clients 2000] [--seconds 60] [--windows 4] [--cycles 1]
 
 A quarter sends its head a byte a second, a quarter its body, a quarter asks for more than it reads, and a quarter says
 nothing. Who is dropped comes back, so there are always as many. The ordinary uploads are 16 KiB PUTs over 16 kept
-connections to `upload-gateway serve` (one worker, its default deadlines, `max_connections` raised to hold the crowd),
-measured in rounds without the crowd and, for `--seconds`, with it. At the end the crowd stops coming back, and the
-time is told after which the gateway has ended the last of it.
+connections to `upload-gateway serve` (one worker, its default deadlines, `max_connections` raised to hold the crowd).
+A cycle measures half of the windows alone, then all of them (`--seconds` together) beside the crowd, waits until the
+gateway has ended the last of it, and measures the other half alone. Told are the medians of the windows and their
+ratio, what a request cost the gateway's process, and how each slow client ended, by itself and by the gateway's own
+metrics. The crowd is on the same machine and takes processor time of its own, which is told, too.
 """
 
 import argparse
 import asyncio
 import multiprocessing
 import multiprocessing.synchronize
+import re
 import socket
 import statistics
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from benchmarks._harness import Demo, demo, machine, scratch, served
+from benchmarks._harness import Demo, cpu_seconds, demo, free_port, machine, scratch, served
 from benchmarks._load import burst
-from benchmarks.throughput import small_requests, ways
+from benchmarks._ways import through
+from benchmarks.throughput import small_requests
+from gateway.server.http1 import new_event_loop
 
 Slow = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 ESTABLISHED: Final = 1
 """A state of the kernel's `tcp_info`."""
+
+SETTLED: Final = 5.0
+"""Seconds until everybody is there."""
+
+DEADLINES: Final = ("HEADER_DEADLINE", "KEEP_ALIVE", "BODY_IDLE", "BODY_GRACE", "WRITE_IDLE", "LINGER_SECONDS")
 
 PATIENCE: Final = 120.0
 """Seconds after which a client that nobody ended gives up: longer than any of the deadlines."""
@@ -61,12 +73,12 @@ def slow_body(running: Demo) -> Slow:
 
 
 def slow_reader(running: Demo) -> Slow:
-    """Someone who asks for the API's description twenty times and reads none of it."""
+    """Someone who asks twice for the API's description, which has a hundred kilobytes, and reads none of it."""
     request = f"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n\r\n".encode()
 
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reader._transport.pause_reading()  # type: ignore[attr-defined]  # noqa: SLF001 - so that nothing is read
-        writer.write(request * 20)
+        writer.write(request * 2)
         await asyncio.sleep(PATIENCE)
 
     return send
@@ -115,7 +127,7 @@ def crowd(
     running: Demo,
     count: int,
     coming: multiprocessing.synchronize.Event,
-    told: "multiprocessing.Queue[dict[str, int]]",
+    told: "multiprocessing.Queue[tuple[dict[str, int], float]]",
 ) -> None:
     """As many slow clients as that, each back as soon as it was dropped, while `coming` is set."""
     ends: Counter[str] = Counter()
@@ -134,48 +146,113 @@ def crowd(
     async def all_of_them() -> None:
         await asyncio.gather(*(again(number) for number in range(count)))
 
-    asyncio.run(all_of_them())
-    told.put(dict(ends))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(all_of_them())
+    told.put((dict(ends), time.process_time()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rounds", type=int, default=5, help="of ordinary uploads, without the crowd and with it")
-    options = parser.parse_args()
-    # A lane must not begin before every slow client is there, and each of those needs a descriptor.
-    changes = {"HTTP__MAX_CONNECTIONS": str(options.clients + 256)}
-    print(f"{machine()}; {options.clients} slow clients for {options.seconds:.0f} s.")
-    with scratch() as place, demo(place) as running, served(place / "serve", running, changes=changes) as gateway:
-        requests = small_requests(ways(running, gateway, None)["gateway `/proxy`"])
-        each = options.seconds / options.rounds
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Ordinary uploads for a while: how many a second, and the gateway's processor time for one."""
 
-        def rate() -> float:
-            return burst(gateway.port, requests, lanes=16, seconds=each).per_second
+    per_second: float
+    cpu: float
 
-        burst(gateway.port, requests, lanes=16, seconds=1.0)
-        alone = [rate() for _ in range(options.rounds)]
-        context = multiprocessing.get_context("spawn")
-        coming, told = context.Event(), context.Queue()
-        coming.set()
-        process = context.Process(target=crowd, args=(gateway, options.clients, coming, told))
-        process.start()
-        time.sleep(5)
-        beside = [rate() for _ in range(options.rounds)]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowded:
+    """What a cycle came to: windows alone and beside the crowd, and how that ended.
+
+    `cpu` is the crowd's own processor time, `gone_after` how long the gateway took to end the last of it.
+    """
+
+    alone: list[Window]
+    beside: list[Window]
+    ends: Counter[str]
+    cpu: float
+    gone_after: float
+
+
+def cycle(gateway: Demo, requests: Sequence[bytes], options: argparse.Namespace) -> Crowded:
+    """Alone, beside the crowd, alone."""
+    each = options.seconds / options.windows
+
+    def window() -> Window:
+        before = cpu_seconds(gateway.pid)
+        load = burst(gateway.port, requests, lanes=16, seconds=each)
+        return Window(per_second=load.per_second, cpu=(cpu_seconds(gateway.pid) - before) / load.count)
+
+    half = max(1, options.windows // 2)
+    alone = [window() for _ in range(half)]
+    context = multiprocessing.get_context("spawn")
+    coming, told = context.Event(), context.Queue()
+    coming.set()
+    process = context.Process(target=crowd, args=(gateway, options.clients, coming, told))
+    process.start()
+    try:
+        time.sleep(SETTLED)
+        beside = [window() for _ in range(options.windows)]
         coming.clear()
         left = time.monotonic()
-        ends = told.get(timeout=PATIENCE + 30)
+        ends, cpu = told.get(timeout=PATIENCE + 30)
         gone_after = time.monotonic() - left
-        process.join()
-    share = statistics.median(beside) / statistics.median(alone)
-    print(
-        f"16 KiB PUTs a second, medians: alone {statistics.median(alone):,.0f}, beside the crowd "
-        f"{statistics.median(beside):,.0f}: {share:.2f}"
-    )
+        process.join(30)
+    finally:
+        process.kill()
+    alone += [window() for _ in range(half)]
+    return Crowded(alone=alone, beside=beside, ends=Counter(ends), cpu=cpu, gone_after=gone_after)
+
+
+def refusals(port: int) -> dict[str, int]:
+    """What the gateway says that its front ended, by its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        found = re.findall(r'front_refusals_total\{code="([a-z-]+)"\} (\d+)', answer.read().decode())
+    return {code: int(count) for code, count in found}
+
+
+def tell(cycles: Sequence[Crowded], counted: dict[str, int]) -> Counter[str]:
+    """The figures, and how everybody ended."""
+    alone = [window for each in cycles for window in each.alone]
+    beside = [window for each in cycles for window in each.beside]
+    print("\n| 16 KiB PUTs | a second | of alone | gateway CPU µs |\n| --- | --: | --: | --: |")
+    rate = statistics.median(window.per_second for window in alone)
+    for name, windows in (("alone", alone), ("beside the crowd", beside)):
+        mine = statistics.median(window.per_second for window in windows)
+        cost = statistics.median(window.cpu for window in windows) * 1e6
+        print(f"| {name} | {mine:,.0f} | {mine / rate:.2f} | {cost:,.0f} |")
+    ends = sum((each.ends for each in cycles), Counter[str]())
+    print("\nHow they ended:")
     for kind, count in sorted(ends.items()):
         print(f"  {kind}: {count:,}")
-    print(f"The last was ended {gone_after:.0f} s after nobody came back.")
+    print("By the gateway's metrics: " + ", ".join(f"{code} {count:,}" for code, count in sorted(counted.items())))
+    seconds = ", ".join(f"{each.gone_after:.0f}" for each in cycles)
+    print(
+        f"The last was ended {seconds} s after nobody came back; the crowd took {cycles[0].cpu:.0f} s of a processor."
+    )
+    return ends
+
+
+def main(arguments: Sequence[str] | None = None) -> Counter[str]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=2_000)
+    parser.add_argument("--seconds", type=float, default=60.0, help="beside the crowd, in each cycle")
+    parser.add_argument("--windows", type=int, default=4, help="of these seconds; as many are measured alone")
+    parser.add_argument("--cycles", type=int, default=1)
+    parser.add_argument("--hurry", type=float, help="seconds for all of the gateway's deadlines, instead of its own")
+    options = parser.parse_args(arguments)
+    watched = free_port()
+    changes = {
+        # A lane must not begin before every slow client is there, and each of those needs a descriptor.
+        "HTTP__MAX_CONNECTIONS": str(options.clients + 256),
+        "OPERATIONS__PORT": str(watched),
+        **({} if options.hurry is None else {f"HTTP__{name}": str(options.hurry) for name in DEADLINES}),
+    }
+    print(f"{machine()}; {options.clients} slow clients for {options.seconds:.0f} s.", flush=True)
+    with scratch() as place, demo(place) as running, served(place / "serve", running, changes=changes) as gateway:
+        requests = small_requests(through(gateway, "/proxy", "image/png"))
+        burst(gateway.port, requests, lanes=16, seconds=1.0)
+        cycles = [cycle(gateway, requests, options) for _ in range(options.cycles)]
+        return tell(cycles, refusals(watched))
 
 
 if __name__ == "__main__":

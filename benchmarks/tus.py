@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks._harness import MEBIBYTE, Demo, cpu_seconds, demo, machine, scratch
+from benchmarks._harness import MEBIBYTE, Demo, cpu_seconds, demo, in_turns, machine, scratch
 from benchmarks._load import put_large
 from benchmarks._others import MISSING, node
 
@@ -154,11 +154,10 @@ def main() -> None:
         place = stack.enter_context(scratch(options.place))
         running = stack.enter_context(demo(place))
         found = ways(running, size, place, stack)
-        turns: dict[str, list[Turn]] = {name: [] for name in found}
-        for number in range(options.rounds):
-            order = itertools.islice(itertools.cycle(found), number % len(found), number % len(found) + len(found))
-            for name in order:
-                turns[name].append(turn(found[name], running.s3_pid, f"large/{number}-{len(name)}.bin"))
+        numbers = itertools.count()
+        turns = in_turns(
+            found, options.rounds, lambda name: turn(found[name], running.s3_pid, f"large/{next(numbers)}.bin")
+        )
         tell(turns, size / (1 << 30))
 
 

@@ -5,8 +5,6 @@ The rule that keeps requests apart: a next head is looked for only where the bod
 """
 
 import asyncio
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,16 +16,13 @@ from gateway.server._deadlines import Alarm, Pace
 from gateway.server._exchange import App, Exchange, scope_of
 from gateway.server._framing import Framing, framing_for
 from gateway.server._head import HeadReader, RequestHead, malformed
+from gateway.server._kernel import reset_when_closed, untaken
 from gateway.server._limits import HttpLimits
 from gateway.server._response import DateLine, problem_response
 
 _PIECE: Final = 8_192
 """What is read ahead is kept in pieces of this size, so that taking one request from the front copies little of the
 rest: a client that sends thousands at once must not cost the square of them."""
-
-
-_NOT_ANOTHER_BYTE: Final = struct.pack("ii", 1, 0)
-"""The kernel's `struct linger` that resets a connection as it is closed (socket(7))."""
 
 
 class Observer(Protocol):
@@ -403,6 +398,8 @@ class Connection(asyncio.Protocol):
             case Phase.HEAD if self._reader.started:
                 refusal = Refusal(code=Code.REQUEST_TIMEOUT, detail="The request's head did not arrive in time.")
                 self._refuse(refusal, head_only=self._reader.asks_head)
+            case Phase.HEAD if untaken(self._transport.get_extra_info("socket")):
+                self._reset()  # the client does not even take the answers that it had
             case Phase.HEAD:
                 self._shared.observer.refused("silent")
                 self._close()
@@ -435,15 +432,9 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
     def _reset(self) -> None:
-        """Drop a client that does not read, and what the kernel still holds for it.
-
-        Closed as usual, such a connection would stay in the kernel with its buffers full, asking again and again
-        whether there is room (RFC 9293 section 3.8.6.1).
-        """
+        """Drop a client that does not read, and what the kernel still holds for it."""
         self._shared.observer.refused("unread")
-        connection = self._transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOT_ANOTHER_BYTE)
+        reset_when_closed(self._transport.get_extra_info("socket"))
         self._abort()
 
     def _abort(self) -> None:

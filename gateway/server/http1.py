@@ -17,6 +17,7 @@ from typing import Any
 from gateway.server._connection import Connection, Observer, Shared, Unobserved
 from gateway.server._exchange import EXTENSION, App, Message, Receive, Scope, Send
 from gateway.server._handshakes import SecureListener
+from gateway.server._kernel import give_up_after
 from gateway.server._limits import HttpLimits
 from gateway.server._response import DateLine, ResponseError
 
@@ -117,11 +118,13 @@ class Server:
         )
         if tls is not None:
             bound = sock or socket.create_server((host, port))
+            give_up_after([bound], _orphaned(self._limits))
             self._listener = SecureListener(bound, shared, tls, backlog=_BACKLOG)
             return
         place: dict[str, Any] = {"host": host, "port": port} if sock is None else {"sock": sock}
         listen = loop.create_unix_server if _is_unix(sock) else loop.create_server
         self._listener = await listen(lambda: Connection(shared), backlog=_BACKLOG, **place)
+        give_up_after(self._listener.sockets, _orphaned(self._limits))
 
     async def stop(self, grace: float = 10.0) -> None:
         """Stop listening, let requests in flight finish for `grace` seconds, then end what is left.
@@ -143,6 +146,11 @@ class Server:
         await asyncio.gather(*shared.tasks, return_exceptions=True)
         await _settled(shared, 1.0)
         await listener.wait_closed()
+
+
+def _orphaned(limits: HttpLimits) -> float:
+    """Seconds after which the kernel ends what nobody takes: later than we do, for it does so without a word."""
+    return limits.write_idle + limits.keep_alive + limits.linger_seconds
 
 
 def _is_unix(sock: socket.socket | None) -> bool:

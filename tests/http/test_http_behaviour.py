@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from gateway.asgi.cors import WithCors
 from gateway.cors import UPLOADS, Cors
 from gateway.server.http1 import EXTENSION, HttpLimits, Receive, Scope, Send, Server, serve
+
+TCP_ESTABLISHED = 1
+"""A state of the kernel's `tcp_info`."""
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 Starter = Callable[..., Any]
@@ -339,6 +343,25 @@ def test_client_that_does_not_read_its_answer_is_dropped(start: Starter) -> None
         front.call(ended.wait())
         with pytest.raises(ConnectionResetError):  # nothing of it stays in the kernel, to be asked for for ever
             _ = [*iter(lambda: wire.sock.recv(1 << 20), b"")]
+
+
+def test_client_that_leaves_its_answer_in_the_kernel_is_dropped(start: Starter) -> None:
+    """An answer that the kernel took whole, and the client does not take, keeps nothing when its time is over."""
+
+    async def large(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, 200, bytes(300_000))
+
+    front = start(large, HURRY)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)  # before it connects, so that it is advertised
+        client.connect(("127.0.0.1", front.port))
+        client.sendall(GET)
+        deadline = time.monotonic() + 30
+        while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    assert front.server.connections == 0
 
 
 # Disconnects.
