@@ -33,6 +33,7 @@ from gateway.tenants.demo_documents import demo_documents
 from gateway.tenants.errors import StoreError
 from gateway.tenants.folder import TenantFolder, TenantFolderError
 from gateway.tenants.policies import Change, PolicyStore
+from gateway.tenants.published.leasing import LeaseRules
 from gateway.tenants.published.signing import SigningPair
 from gateway.tenants.stores import sqlite_stores
 from presigner.sealing import KEY_BYTES
@@ -135,7 +136,10 @@ def gateway(
 
 
 def _documents(place: Place) -> EdgeDocuments | None:
-    """The edge's documents, signed by a key of the directory's own; files of tenants are looked at every second."""
+    """The edge's documents, signed by a key of the directory's own; files of tenants are looked at every second.
+
+    Rates and quotas are shared out to one function, for that is how many there are in one process.
+    """
     if place.documents is None:
         return None
     path = place.data / "edge-signing.key"
@@ -148,6 +152,8 @@ def _documents(place: Place) -> EdgeDocuments | None:
         believed={},
         look_every=1.0,
         parts=1,
+        throttle={"kind": "leased"},
+        shares=LeaseRules(instances=1),
     )
 
 

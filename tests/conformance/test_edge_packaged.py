@@ -22,6 +22,7 @@ from tests.conformance.case import Case
 from tests.conformance.catalogue import CASES
 from tests.conformance.demo import PAGE, DemoDeployment, DemoProcess
 from tests.conformance.deployment import Base
+from tests.conformance.edge_limits import LIMITS, findings_of, limited
 from tests.conformance.edge_runtime import CloudFront, build, edge_sandbox
 from tests.conformance.examiner import Examiner
 from tests.conformance.issuers import TenantIssuers
@@ -31,6 +32,7 @@ from tests.conformance.wire import Origin, Wire
 from tests.lambda_runtime import ROOT, NoRuntimeError, Sandbox
 
 EDGE_CASES = [case for case in CASES if "edge" in case.backends]
+LIMITED = limited()
 MOST_MEMORY = 80 * 1_048_576
 
 
@@ -58,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIssuers
     with Wire() as wire:
         try:
             started = process.start()
-            tenants = documents(tenant_issuers)
+            tenants = [*documents(tenant_issuers), *LIMITED.values()]
             for document in tenants:
                 started.tenants.put(document)
             await_published(started, ["acme", "globex", *(document["tenant"] for document in tenants)])
@@ -98,6 +100,7 @@ def _settings(state: Path, started: DemoDeployment) -> dict[str, object]:
         writer=Signer(Credentials("", ""), "us-east-1"),
         pair=SigningPair.from_bytes("demo", (state / "edge-signing.key").read_bytes()),
         believed={},
+        throttle={"kind": "leased"},
     )
     return edge_settings(published, region="us-east-1", limits=Limits.AWS, cors=Cors.of([PAGE]))
 
@@ -120,6 +123,14 @@ def test_the_package_has_the_same_verdicts(site: Site, case: Case) -> None:
 def test_the_package_has_the_same_verdicts_in_every_case(site: Site, case: Case) -> None:
     """All of them."""
     findings = site.examiner.examine(case)
+
+    assert not findings, "\n".join(findings)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_package_holds_tenants_to_their_limits(site: Site, limit: str) -> None:
+    """By the share that the tenant's document gives the function."""
+    findings = findings_of(site.examiner, limit, str(LIMITED[limit]["tenant"]))
 
     assert not findings, "\n".join(findings)
 

@@ -13,12 +13,14 @@ from tests.conformance.catalogue import CASES
 from tests.conformance.conftest import Examination
 from tests.conformance.demo import DemoDeployment, DemoProcess
 from tests.conformance.deployment import Base
+from tests.conformance.edge_limits import LIMITS, findings_of, limited
 from tests.conformance.examiner import Examiner
 from tests.conformance.issuers import TenantIssuers
 from tests.conformance.tenants import documents
 from tests.conformance.wire import Wire
 
-PUBLISHED_WITHIN = 30.0
+PUBLISHED_WITHIN = 60.0
+LIMITED = limited()
 
 
 class EdgeAlone(DemoDeployment):
@@ -57,7 +59,7 @@ def published(tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIs
         try:
             started = process.start()
             deployment = EdgeAlone(**{each.name: getattr(started, each.name) for each in dataclasses.fields(started)})
-            tenants = documents(tenant_issuers)
+            tenants = [*documents(tenant_issuers), *LIMITED.values()]
             for document in tenants:
                 deployment.tenants.put(document)
             await_published(deployment, ["acme", "globex", *(document["tenant"] for document in tenants)])
@@ -73,5 +75,13 @@ def published(tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIs
 def test_the_published_edge_has_the_same_verdicts(published: Examination, case: Case) -> None:
     """Those of the server, but for the table of forced differences."""
     findings = published.examiner.examine(case)
+
+    assert not findings, "\n".join(findings)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_limit_is_reached_at_the_published_edge(published: Examination, limit: str) -> None:
+    """By the share that the tenant's document gives the function."""
+    findings = findings_of(published.examiner, limit, str(LIMITED[limit]["tenant"]))
 
     assert not findings, "\n".join(findings)
