@@ -137,6 +137,17 @@ class FaultProxy:
     ) -> None:
         if self._server is not None:
             self._server.close()
+        await self.drop()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """What it runs on."""
+        if self._server is None:
+            raise RuntimeError("not listening")
+        return self._server.get_loop()
+
+    async def drop(self) -> None:
+        """End the conversations that there are."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
