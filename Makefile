@@ -73,7 +73,10 @@ infra-check: $(LINTERS)/.installed
 	@if command -v sam >/dev/null; then for template in regional edge; do \
 		SAM_CLI_TELEMETRY=0 sam validate --lint --region us-east-1 --template infra/$$template.yaml || exit 1; done; \
 	else echo "there is no sam here, so sam validate was left out"; fi
-	$(LINTERS)/bin/checkov --config-file infra/checkov.yaml
+	@$(PYTHON) scripts/all-switches build/all-switches
+	$(LINTERS)/bin/cfn-lint build/all-switches/regional.yaml
+	$(LINTERS)/bin/checkov --config-file infra/checkov.yaml --directory infra
+	$(LINTERS)/bin/checkov --config-file infra/checkov.yaml --directory build/all-switches
 
 $(LINTERS)/.installed: requirements-infra.txt
 	test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)

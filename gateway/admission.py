@@ -35,10 +35,14 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A grant, and the room that was made for it; whoever enacts the grant says what became of it."""
+    """A grant, the room that was made for it, and the policy that it is of.
+
+    Whoever enacts the grant says what became of it.
+    """
 
     grant: Grant
     room: Room
+    policy: Policy
 
 
 class Admission:
@@ -131,7 +135,7 @@ class Admission:
         room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
         if self._allowance is not None and not isinstance(ruling, Refusal):
             room = self._allowance.take_sync(caller, ruling)
-        return _admitted(ruling, self.journal.decided(caller, intent, ruling, room))
+        return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room))
 
     def judge(self, caller: Caller, intent: Intent) -> Grant | Refusal:
         """What the rules say once the caller is known: a question that takes nothing and that nobody is told of."""
@@ -164,16 +168,16 @@ class Admission:
         room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
         if self._allowance is not None and not isinstance(ruling, Refusal):
             room = await self._allowance.take(caller, ruling, reservation=reservation, until=until)
-        return _admitted(ruling, self.journal.decided(caller, intent, ruling, room, action=action))
+        return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room, action=action))
 
 
-def _admitted(ruling: Grant | Refusal, room: Room | Refusal) -> Admitted | Refusal:
+def _admitted(policy: Policy, ruling: Grant | Refusal, room: Room | Refusal) -> Admitted | Refusal:
     """The grant within its room, which may hold fewer bytes than the most that was granted."""
     if isinstance(ruling, Refusal):
         return ruling
     if isinstance(room, Refusal):
         return room
-    return Admitted(grant=ruling if room.bytes is None else ruling.within(room.bytes), room=room)
+    return Admitted(grant=ruling if room.bytes is None else ruling.within(room.bytes), room=room, policy=policy)
 
 
 def _unheld(policy: Policy) -> Refusal | Room:

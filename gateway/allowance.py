@@ -125,7 +125,11 @@ class Allowance:
             paced = await self._aside(lambda: self._paced(caller, self._clock()))
         except OSError:
             return STORE_UNAVAILABLE
-        return paced if isinstance(paced, Refusal) else None
+        if isinstance(paced, Refusal):
+            return paced
+        if paced is not None:
+            caller.limits.update(limits(caller.policy, rate=paced))
+        return None
 
     def _taken(
         self, caller: Caller, grant: Grant, named: str | None = None, until: float | None = None
@@ -152,12 +156,13 @@ class Allowance:
         taken = self._rates.take(bucket, rate, now)
         if isinstance(taken, TryLater):
             return _rate_limited(caller.policy, taken)
-        caller.limits.update(limits(caller.policy, rate=taken))
         return taken
 
     def _reserved(self, caller: Caller, wanted: _Wanted, left: Taken | None) -> "_Held | _NoRoom":
         kept = self._kept(wanted, caller.policy.quota, _TRIES)
         if isinstance(kept, QuotaExceeded):
+            if left is not None:
+                caller.limits.update(limits(caller.policy, rate=left))
             return _NoRoom(wanted=wanted, left=left, exceeded=kept)
         reservation, usage = kept
         headers = limits(caller.policy, rate=left, usage=usage)

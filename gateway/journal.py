@@ -145,13 +145,15 @@ class Journal:
         self.found(reservation.tenant, PUT, "released" if size is None else "stored", about)
 
     def _add(self, at: float, action: str, outcome: str | Refusal, known: dict[str, Any]) -> None:
-        said: dict[str, Any] = {"at": at, "request_id": None, "action": action, "outcome": outcome}
+        if self._trail is None:
+            return
+        said: dict[str, Any] = {"request_id": None}
         for name, value in known.items():
             said[name] = clean(value) if isinstance(value, str) else value
         if isinstance(outcome, Refusal):
-            said |= {"outcome": "refused", "rule": str(outcome.code)}
-        if self._trail is not None:
-            self._trail.add(AuditRecord(**said))
+            said["rule"] = str(outcome.code)
+            outcome = "refused"
+        self._trail.add(AuditRecord(at=at, action=action, outcome=outcome, **said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,8 @@ class _Watched:
 
 def clean(text: str) -> str:
     """A text as a record can hold it: not too long, and in it nothing that JSON can't say."""
+    if text.isascii() and len(text) <= LONGEST:
+        return text
     return text[:LONGEST].encode("utf-8", "backslashreplace").decode()
 
 

@@ -58,6 +58,8 @@ class RestApi:
         upstream: carries the bytes to S3.
         clock: seconds since the epoch.
         new_id: unguessable ids, which stand for `$context.extendedRequestId`.
+        conditions: those of the template that hold.
+        metered: what usage plans say of a call with this API key value: a gateway response, or None to let it pass.
     """
 
     def __init__(
@@ -70,11 +72,17 @@ class RestApi:
         upstream: Upstream,
         clock: Callable[[], float],
         new_id: Callable[[], str],
+        conditions: frozenset[str] = frozenset(),
+        metered: Callable[[str], str | None] = lambda _: "INVALID_API_KEY",
     ) -> None:
         values = {"AWS::Partition": "aws", "AWS::Region": "local", "UploadBucket": endpoint.bucket}
         self._definition = cast(
-            Document, resolved(definition, {**values, "AuthorizerFunction.Arn": "authorizer", "ProxyRole.Arn": "role"})
+            Document,
+            resolved(
+                definition, {**values, "AuthorizerFunction.Arn": "authorizer", "ProxyRole.Arn": "role"}, conditions
+            ),
         )
+        self._metered = metered
         self._authorizer = authorizer
         self._role = role
         self._endpoint = endpoint
@@ -107,6 +115,8 @@ class RestApi:
         context |= {f"authorizer.{name}": value for name, value in _context(verdict).items()}
         if not _allows(verdict, _arn(method, raw.path)):
             return self._gateway_response("ACCESS_DENIED", context)
+        if held := self._held(found.operation, verdict):
+            return self._gateway_response(held, context)
         return await self._integrated(found.integration, context, body)
 
     def _route(self, method: str, path: str) -> _Operation | None:
@@ -138,6 +148,20 @@ class RestApi:
             verdict = await asyncio.to_thread(self._authorizer, event, None)
             self._cache[identity] = (self._clock() + lifetime, verdict)
         return verdict
+
+    def _held(self, operation: Document, verdict: Document) -> str | None:
+        """What a usage plan answers in the integration's place ("Choose an API key source").
+
+        The key is the authorizer's answer: what a client sends as x-api-key counts for nothing.
+        """
+        schemes = self._definition["components"]["securitySchemes"]
+        demanded = any(schemes[name]["name"] == "x-api-key" for one in operation["security"] for name in one)
+        if not demanded:
+            return None
+        if self._definition["x-amazon-apigateway-api-key-source"] != "AUTHORIZER":
+            raise DefinitionError("A key that a client could choose would count for the tenant it names.")
+        key = verdict.get("usageIdentifierKey")
+        return self._metered(key) if isinstance(key, str) else "INVALID_API_KEY"
 
     async def _integrated(self, integration: Document, context: Mapping[str, str], body: bytes) -> Reply:
         values = Values(context=context)

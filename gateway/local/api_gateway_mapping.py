@@ -4,10 +4,11 @@ What is not known here is a `DefinitionError`, so that a definition can't use a 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+_NO_VALUE: Final = {"Ref": "AWS::NoValue"}
 _CONTEXT: Final = re.compile(r"\$context\.([A-Za-z0-9_.]+)")
 _TEST: Final = r"\$input\.body\.contains\('[^']*'\)"
 _BLOCK: Final = r"(?:(?!#if|#else|#end).)*"
@@ -83,10 +84,19 @@ def rendered(template: str, context: Mapping[str, str], body: str) -> Rendered:
     )
 
 
-def resolved(value: object, parameters: Mapping[str, str]) -> object:
-    """The definition with its `Fn::Sub` filled in, as the template that includes it does."""
-    if isinstance(value, dict):
-        if value.keys() == {"Fn::Sub"}:
-            return re.sub(r"\$\{([A-Za-z:.]+)\}", lambda match: parameters[match[1]], value["Fn::Sub"])
-        return {name: resolved(member, parameters) for name, member in value.items()}
-    return [resolved(item, parameters) for item in value] if isinstance(value, list) else value
+def resolved(value: object, parameters: Mapping[str, str], conditions: Collection[str] = ()) -> object:
+    """The definition with its `Fn::Sub` filled in and its `Fn::If` decided, as the template that includes it does.
+
+    `conditions` are those that hold; what becomes `AWS::NoValue` is left out.
+    """
+    if isinstance(value, list):
+        return [resolved(item, parameters, conditions) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"Fn::Sub"}:
+        return re.sub(r"\$\{([A-Za-z:.]+)\}", lambda match: parameters[match[1]], value["Fn::Sub"])
+    if value.keys() == {"Fn::If"}:
+        condition, then, otherwise = value["Fn::If"]
+        return resolved(then if condition in conditions else otherwise, parameters, conditions)
+    members = {name: resolved(member, parameters, conditions) for name, member in value.items()}
+    return {name: member for name, member in members.items() if member != _NO_VALUE}

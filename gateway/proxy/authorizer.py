@@ -17,7 +17,7 @@ from gateway.admission import Admission
 from gateway.cors import NO_PAGES, UPLOADS, Cors, Headers
 from gateway.intake import METHODS, RawRequest, is_preflight
 from gateway.policy.grant import Grant
-from gateway.policy.model import Carriage, TenantId
+from gateway.policy.model import Carriage, Policy
 from gateway.policy.problems import INTERNAL_DETAIL, Code, Refusal
 from gateway.storage.sigv4 import encode_key
 
@@ -61,7 +61,7 @@ def make_authorizer(
     carriage: Carriage,
     new_request_id: Callable[[], str],
     cors: Cors = NO_PAGES,
-    usage_key: Callable[[TenantId], str] | None = None,
+    usage_key: Callable[[Policy], str] | None = None,
 ) -> Authorizer:
     """The function for uploads under `base`; made once a sandbox, called once a request.
 
@@ -71,7 +71,7 @@ def make_authorizer(
         carriage: what this way can carry.
         new_request_id: ids that no client can choose; API Gateway's own `requestId` can be overridden by one.
         cors: the origins whose pages may call.
-        usage_key: the API key value whose usage plan a tenant's calls count against; None where no plan is used.
+        usage_key: the API key value whose usage plan a tenant's upload counts against; None where no plan is used.
     """
 
     def authorize(event: Event, _context: object) -> Result:
@@ -96,7 +96,7 @@ def make_authorizer(
         grant = admitted.grant
         answer = (*admitted.room.headers, *pages)
         result = allowed(grant.tenant, arn, granted(grant, request_id, answer))
-        return result if usage_key is None else {**result, "usageIdentifierKey": usage_key(grant.tenant)}
+        return result if usage_key is None else {**result, "usageIdentifierKey": usage_key(admitted.policy)}
 
     return authorize
 

@@ -28,6 +28,11 @@ AUTHORIZER_URI: Final = (
 ROLE: Final = "${ProxyRole.Arn}"
 """What the template that includes the document fills in (`Fn::Sub`): its resources, by their logical ids."""
 
+PLANS: Final = "HasPlans"
+PRIVATE: Final = "IsPrivate"
+NAMED: Final = "HasProxyName"
+"""The template's conditions that the document asks (`Fn::If`): usage plans, a private endpoint, a name of one's own."""
+
 ANSWERED: Final = (
     "access-control-allow-credentials",
     "access-control-allow-headers",
@@ -64,6 +69,9 @@ _NO_CREDENTIAL: Final = Refusal(
 _TOO_MANY: Final = Refusal(
     code=Code.RATE_LIMITED, detail="There are too many requests; try again later.", retry_after=5
 )
+_NO_PLAN_YET: Final = Refusal(
+    code=Code.STORAGE_UNAVAILABLE, detail="The tenant is too new for this backend; try again later.", retry_after=60
+)
 _DEFECT: Final = Refusal(code=Code.INTERNAL, detail=INTERNAL_DETAIL)
 _MALFORMED: Final = Refusal(code=Code.REQUEST_INVALID, detail="The request is not one that API Gateway can read.")
 _FILTERED: Final = Refusal(code=Code.HEADER_NOT_ALLOWED, detail="A filter before the gateway does not let this pass.")
@@ -77,6 +85,7 @@ _WITHOUT_AUTHORIZER: Final[Mapping[str, tuple[int, Refusal]]] = {
     "DEFAULT_4XX": (400, _MALFORMED),
     "DEFAULT_5XX": (500, _DEFECT),
     "INTEGRATION_FAILURE": (503, UNCONFIRMED),
+    "INVALID_API_KEY": (503, _NO_PLAN_YET),
     "INTEGRATION_TIMEOUT": (503, UNCONFIRMED),
     "MISSING_AUTHENTICATION_TOKEN": (404, _NOT_FOUND),
     "QUOTA_EXCEEDED": (429, _TOO_MANY),
@@ -91,6 +100,25 @@ _WITHOUT_AUTHORIZER: Final[Mapping[str, tuple[int, Refusal]]] = {
 """
 
 
+_PLAN: Final[Document] = {"type": "apiKey", "name": "x-api-key", "in": "header"}
+"""Makes a method demand the API key of a usage plan; whose it is, the authorizer says ("Choose an API key source")."""
+
+_ONLY_OUR_ENDPOINTS: Final[Document] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"},
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "execute-api:Invoke",
+            "Resource": "execute-api:/*",
+            "Condition": {"StringNotEquals": {"aws:SourceVpce": {"Ref": "VpcEndpointIds"}}},
+        },
+    ],
+}
+"""Of a private API ("Use VPC endpoint policies for private APIs"); without a policy nobody could call it."""
+
+
 def definition(*, metadata_keys: Iterable[str], checksums: Iterable[Algorithm]) -> Document:
     """The document for a deployment that carries these metadata keys and checksum algorithms.
 
@@ -102,13 +130,14 @@ def definition(*, metadata_keys: Iterable[str], checksums: Iterable[Algorithm]) 
     if len({context_name(TO_S3, header) for header in headers}) < len(headers):
         raise ValueError("two metadata keys differ only in - and _, which the authorizer's context can't tell apart")
     asked = {"security": [{"authorizer": []}], "parameters": [_NAME]}
+    counted = {**asked, "security": _where(PLANS, [{"authorizer": [], "plan": []}], [{"authorizer": []}])}
     anything_else = {**asked, **_mock(500)}  # which the authorizer denies
     return {
         "openapi": "3.0.1",
         "info": {"title": "upload-gateway proxy", "version": "1"},
         "paths": {
             "/proxy/{name+}": {
-                "put": {**asked, **_put(headers)},
+                "put": {**counted, **_put(headers)},
                 "options": {**asked, **_mock(204)},
                 "x-amazon-apigateway-any-method": anything_else,
             },
@@ -117,14 +146,22 @@ def definition(*, metadata_keys: Iterable[str], checksums: Iterable[Algorithm]) 
                 "x-amazon-apigateway-any-method": _without_name(anything_else),
             },
         },
-        "components": {"securitySchemes": {"authorizer": _authorizer()}},
+        "components": {"securitySchemes": {"authorizer": _authorizer(), "plan": _PLAN}},
+        "x-amazon-apigateway-api-key-source": _where(PLANS, "AUTHORIZER", "HEADER"),
         "x-amazon-apigateway-binary-media-types": ["*/*"],
+        "x-amazon-apigateway-endpoint-configuration": {"disableExecuteApiEndpoint": _where(NAMED, True, False)},
+        "x-amazon-apigateway-policy": _where(PRIVATE, _ONLY_OUR_ENDPOINTS, {"Ref": "AWS::NoValue"}),
         "x-amazon-apigateway-gateway-responses": _gateway_responses(),
     }
 
 
 def _without_name(operation: Document) -> Document:
     return {member: value for member, value in operation.items() if member != "parameters"}
+
+
+def _where(condition: str, then: object, otherwise: object) -> Document:
+    """What the template chooses when it is deployed."""
+    return {"Fn::If": [condition, then, otherwise]}
 
 
 def _authorizer() -> Document:

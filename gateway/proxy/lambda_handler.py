@@ -4,6 +4,7 @@ Put together once a sandbox, from the environment (`gateway.functions.settings`)
 maps metadata and under which path it has its resource; both are what the API's definition was made with.
 """
 
+import functools
 import json
 import os
 import secrets
@@ -17,15 +18,12 @@ from gateway.functions.admission import function_admission, function_stores
 from gateway.functions.sandbox import Sandbox
 from gateway.functions.settings import AdmissionSettings, Reading, base_path, listed
 from gateway.functions.storage import NOBODYS
-from gateway.policy.model import TenantId
+from gateway.functions.usage_keys import deployment_name, usage_key
 from gateway.policy.problems import TYPE_PREFIX
 from gateway.proxy.api_gateway import carriage
 from gateway.proxy.authorizer import Authorizer, Result, make_authorizer
 from gateway.tenants.aside import Threads
 from gateway.tenants.stores import Stores
-
-USAGE_KEY: Final = "upload-gateway-tenant-"
-"""Begins the API key values of usage plans; a value has 20 characters at least (API Gateway, "CreateApiKey")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +34,13 @@ class AuthorizerSettings:
         admission: what every function that admits is told.
         base: the path of the API's resource.
         metadata_keys: those that the API's definition maps.
-        usage_plans: whether calls count against a usage plan of their tenant.
+        usage_plans: the name of the deployment whose usage plans uploads count against; None where there are none.
     """
 
     admission: AdmissionSettings
     base: str
     metadata_keys: frozenset[str]
-    usage_plans: bool
+    usage_plans: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "AuthorizerSettings":
@@ -52,7 +50,7 @@ class AuthorizerSettings:
             admission=AdmissionSettings.read(reading),
             base=reading.parsed("BASE_PATH", base_path, "") + "/proxy",
             metadata_keys=reading.parsed("PROXY__METADATA_KEYS", lambda text: frozenset(listed(text)), frozenset()),
-            usage_plans=reading.optional("PROXY__USAGE_PLANS") == "true",
+            usage_plans=reading.parsed("PROXY__USAGE_PLANS", deployment_name, None),
         )
         reading.demand_none()
         return settings
@@ -66,7 +64,7 @@ def wired(
     clock: Callable[[], float] = time.time,
 ) -> Authorizer:
     """The function of these settings, over its table or other `stores`."""
-    stores = stores or function_stores(settings.admission)
+    plans, stores = settings.usage_plans, stores or function_stores(settings.admission)
     admission = function_admission(settings.admission, stores, Threads(1), out=out, clock=clock)
     return make_authorizer(
         admission,
@@ -74,13 +72,8 @@ def wired(
         carriage=carriage(settings.metadata_keys),
         new_request_id=lambda: secrets.token_hex(16),
         cors=settings.admission.cors,
-        usage_key=usage_key if settings.usage_plans else None,
+        usage_key=None if plans is None else functools.partial(usage_key, plans),
     )
-
-
-def usage_key(tenant: TenantId) -> str:
-    """The API key value of a tenant's usage plan; API Gateway takes it from the authorizer, never from a client."""
-    return USAGE_KEY + tenant
 
 
 def build() -> Authorizer:

@@ -7,12 +7,14 @@ the end shows only against a head (`Head`) that was kept elsewhere, so an operat
 fields for what may be known and none that could hold a credential, a header or a URL, so none of them can get in.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from gateway.policy.problems import Fault
 from gateway.policy.strict_json import loads
@@ -93,15 +95,35 @@ class AuditLog(Protocol):
 
 def chained(record: AuditRecord, head: Head) -> tuple[str, Head]:
     """The record's line behind `head`, and the end of the chain that it makes."""
-    members: dict[str, Any] = {
-        name: value for name in _FIELDS if (value := getattr(record, name)) is not None and name != "at"
-    }
-    members["at"] = datetime.fromtimestamp(record.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    members["prev"] = head.hash
-    members["seq"] = head.seq + 1
-    body = _CANONICAL(members)
-    digest = _digest(body)
-    return f'{body[:-1]},"hash":"{digest}"}}', Head(seq=head.seq + 1, hash=digest)
+    seq = head.seq + 1
+    body = (
+        f'{{"action":{_quoted(record.action)},"at":"{_moment(record.at)}"{_said(record, _BEFORE_PREV)}'
+        f',"prev":"{head.hash}"{_said(record, _BEFORE_SEQ)},"seq":{seq}{_said(record, _BEHIND)}'
+    )
+    digest = _digest(body + "}")
+    return f'{body},"hash":"{digest}"}}', Head(seq=seq, hash=digest)
+
+
+def _said(record: AuditRecord, labels: Sequence[tuple[str, str]]) -> str:
+    """The record's members of these names that are known, each behind a comma."""
+    said = [
+        f"{label}{_quoted(value) if isinstance(value, str) else value}"
+        for name, label in labels
+        if (value := getattr(record, name)) is not None
+    ]
+    return "".join(said)
+
+
+def _moment(at: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    whole = math.floor(at)
+    micro = round((at - whole) * 1_000_000)
+    return f"{_second(whole + micro // 1_000_000)}.{micro % 1_000_000 // 1_000:03}Z"
+
+
+@functools.lru_cache(maxsize=16)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def verify(lines: Iterable[str], *, start: Head | None = None, through: Sequence[Head] = ()) -> Head | Broken:
@@ -154,6 +176,11 @@ _REWRITTEN: Final = "the chain does not have the hash that was kept elsewhere"
 _HASH_LENGTH: Final = len(f',"hash":"{GENESIS}"}}')
 
 
-_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_quoted: Final[Callable[[str], str]] = json.encoder.encode_basestring_ascii
 
-_FIELDS: Final = tuple(field.name for field in fields(AuditRecord))
+_LABELS: Final = tuple((name, f',"{name}":') for name in sorted(field.name for field in fields(AuditRecord)))
+
+# Canonical JSON has its members by name: these stand before, between and behind those that are not the record's.
+_BEFORE_PREV: Final = tuple(pair for pair in _LABELS if "at" < pair[0] < "prev")
+_BEFORE_SEQ: Final = tuple(pair for pair in _LABELS if "prev" < pair[0] < "seq")
+_BEHIND: Final = tuple(pair for pair in _LABELS if pair[0] > "seq")

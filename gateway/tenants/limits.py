@@ -5,10 +5,11 @@
 two of the quota have no window: room comes back when objects go, not as time goes by.
 """
 
+import functools
 import math
 from typing import Final
 
-from gateway.policy.model import Policy
+from gateway.policy.model import Policy, QuotaRule, RateRule
 from gateway.tenants.ledger import Usage
 from gateway.tenants.rate import Taken, TryLater
 
@@ -20,22 +21,35 @@ MOST: Final = 999_999_999_999_999
 
 def limits(policy: Policy, *, rate: Taken | TryLater | None = None, usage: Usage | None = None) -> Headers:
     """The two headers; none where the tenant has neither a rate nor a quota. What is not known now is left out."""
-    policies, left = [], []
-    if policy.rate is not None:
-        window = max(1, math.ceil(policy.rate.burst / policy.rate.per_second))
-        policies.append(f'"rate";q={policy.rate.burst};w={window}')
-        if rate is not None:
-            left.append(_of_rate(rate))
-    held = None if usage is None else (usage.bytes + usage.reserved_bytes, usage.objects + usage.reserved_objects)
-    for at, (name, most, unit) in enumerate(
-        (("bytes", policy.quota.bytes, ';qu="content-bytes"'), ("objects", policy.quota.objects, ""))
-    ):
-        if most is not None:
-            policies.append(f'"{name}";q={min(most, MOST)}{unit}')
-            if held is not None:
-                left.append(f'"{name}";r={min(max(0, most - held[at]), MOST)}')
-    said = (("ratelimit-policy", ", ".join(policies)), ("ratelimit", ", ".join(left)))
-    return tuple((name, value) for name, value in said if value)
+    said = _policies(policy.rate, policy.quota)
+    if not said:
+        return ()
+    left = [] if policy.rate is None or rate is None else [_of_rate(rate)]
+    if usage is not None:
+        quota = policy.quota
+        if quota.bytes is not None:
+            left.append(f'"bytes";r={_rest(quota.bytes, usage.bytes + usage.reserved_bytes)}')
+        if quota.objects is not None:
+            left.append(f'"objects";r={_rest(quota.objects, usage.objects + usage.reserved_objects)}')
+    policies = ("ratelimit-policy", said)
+    return (policies, ("ratelimit", ", ".join(left))) if left else (policies,)
+
+
+@functools.lru_cache(maxsize=1024)
+def _policies(rate: RateRule | None, quota: QuotaRule) -> str:
+    """The policies that there are; the same text again and again."""
+    said = []
+    if rate is not None:
+        said.append(f'"rate";q={rate.burst};w={max(1, math.ceil(rate.burst / rate.per_second))}')
+    if quota.bytes is not None:
+        said.append(f'"bytes";q={min(quota.bytes, MOST)};qu="content-bytes"')
+    if quota.objects is not None:
+        said.append(f'"objects";q={min(quota.objects, MOST)}')
+    return ", ".join(said)
+
+
+def _rest(most: int, held: int) -> int:
+    return min(max(0, most - held), MOST)
 
 
 def _of_rate(rate: Taken | TryLater) -> str:

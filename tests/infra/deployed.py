@@ -16,6 +16,7 @@ _ARNS = {
     "AWS::S3::Bucket": "arn:aws:s3:::{}",
     "AWS::IAM::Role": "arn:aws:iam::111122223333:role/{}",
     "AWS::Logs::LogGroup": "arn:aws:logs:eu-central-1:111122223333:log-group:{}:*",
+    "AWS::KMS::Key": "arn:aws:kms:eu-central-1:111122223333:key/{}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:eu-central-1:111122223333:table/{}",
 }
 _NOTHING = object()
@@ -55,6 +56,14 @@ class Deployed:
         )
         return found
 
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The resources that there are, filled in."""
+        return {
+            name: self.fill(resource)
+            for name, resource in self.template["Resources"].items()
+            if "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
+        }
+
     def fill(self, value: Any) -> Any:
         """The value as CloudFormation would make it."""
         if isinstance(value, list):
@@ -77,6 +86,8 @@ class Deployed:
             return re.sub(r"\$\{([^}]+)\}", lambda match: str(self._named(match[1])), inner)
         if name == "Fn::Join":
             return inner[0].join(self.fill(inner[1]))
+        if name == "Fn::Transform":
+            return {name: inner}
         assert name == "Fn::If", name
         return self.fill(inner[1] if self.holds(self.template["Conditions"][inner[0]]) else inner[2])
 
@@ -87,8 +98,8 @@ class Deployed:
             return bool(self.fill(inner[0]) == self.fill(inner[1]))
         if name == "Fn::Not":
             return not self.holds(inner[0])
-        if name == "Fn::And":
-            return all(map(self.holds, inner))
+        if name in {"Fn::And", "Fn::Or"}:
+            return (all if name == "Fn::And" else any)(map(self.holds, inner))
         return self.holds(self.template["Conditions"][inner])
 
     def _named(self, name: str) -> Any:

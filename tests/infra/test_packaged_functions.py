@@ -23,6 +23,7 @@ UPLOAD = {"Content-Type": "image/png", "Content-Length": "5", "x-amz-meta-title"
 
 AUTHORIZER, PRESIGNER = "gateway.proxy.lambda_handler.handler", "presigner.lambda_handler.handler"
 EDGE = "edge_auth.lambda_function.lambda_handler"
+USAGE_PLANS = "gateway.functions.usage_plans_handler.handler"  # nothing here stands for API Gateway's own API
 FIRST: dict[str, events.Event] = {
     AUTHORIZER: events.authorizer("PUT", "/proxy/a.png", UPLOAD),
     PRESIGNER: events.rest("GET", "/nowhere", {}),
@@ -94,7 +95,7 @@ def test_every_function_of_the_templates_is_asked() -> None:
         for function in of_type(template(name), "AWS::Serverless::Function").values()
     }
 
-    assert handlers == {*FIRST, EDGE}
+    assert handlers == {*FIRST, EDGE, USAGE_PLANS}
 
 
 def test_the_authorizer_answers_its_documented_event(site: Site) -> None:

@@ -8,11 +8,15 @@ import pytest
 
 from edge_auth.deployable import faults
 from gateway.cors import MAX_AGE
+from gateway.functions.usage_plans_handler import UsagePlanSettings
 from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
-from gateway.proxy.definition import AUTHORIZER_URI, ROLE, S3_URI
-from gateway.server.carriages import LISTED_METADATA_KEYS, Limits, edge_headers
+from gateway.proxy.definition import AUTHORIZER_URI, NAMED, PLANS, PRIVATE, ROLE, S3_URI
+from gateway.proxy.lambda_handler import AuthorizerSettings
+from gateway.server.carriages import LISTED_METADATA_KEYS, Limits, edge_headers, proxy_definition
 from gateway.storage.cors import EXPOSED, METHODS
 from gateway.tenants.dynamodb.schema import ACTIONS, DEFINITION, TTL
+from presigner.lambda_settings import LambdaSettings
+from tests.infra.deployed import Deployed
 from tests.infra.templates import ROOT, of_type, references, template, walk
 
 NAMES = ("account", "edge", "regional")
@@ -20,6 +24,16 @@ REGIONAL, EDGE = template("regional"), template("edge")
 FUNCTION = "AWS::Serverless::Function"
 
 REASONS = {
+    ("ObjectsKey", "kms:*"): "a key's policy lets the account's own policies decide, or nobody could ever change it",
+    ("ObjectsKey", "*"): "in a key's policy this is the key itself",
+    ("PresignerApi", "execute-api:/*"): "a private API's policy is about all of the API",
+    **{
+        (
+            "UsagePlansRole",
+            f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{kind}/*",
+        ): "ids are API Gateway's own"
+        for kind in ("apikeys", "usageplans")
+    },
     ("UploadBucketPolicy", "s3:*"): "a statement that denies denies everything",
     ("StoreAccess", "${Table.Arn}/index/*"): "the table's own indexes",
     **{
@@ -183,9 +197,16 @@ def test_the_proxys_definition_names_resources_of_the_template() -> None:
     resources = REGIONAL["Resources"]
     function = resources["AuthorizerFunction"]["Properties"]
     included = resources["ProxyApi"]["Properties"]["DefinitionBody"]["Fn::Transform"]
-    named = {one for text in (S3_URI, AUTHORIZER_URI, ROLE) for one in references({"Fn::Sub": text})}
+    document = proxy_definition()
+    asked = {value[0] for path, value in walk(document) if path and path[-1] == "Fn::If"}
 
-    assert {one for one in named if not one.startswith("AWS::")} <= set(resources)
+    named = {one for one in references(document) if not one.startswith("AWS::")}
+    assert named <= set(resources) | set(REGIONAL["Parameters"])
+    assert {one for text in (S3_URI, AUTHORIZER_URI, ROLE) for one in references({"Fn::Sub": text})} <= references(
+        document
+    )
+    assert asked == {PLANS, PRIVATE, NAMED}
+    assert asked <= set(REGIONAL["Conditions"])
     assert (ROOT / "infra" / included["Parameters"]["Location"]).is_file()
     keys = function["Environment"]["Variables"]["UPLOAD_GATEWAY_PROXY__METADATA_KEYS"]
     assert frozenset(keys.split(",")) == LISTED_METADATA_KEYS
@@ -207,29 +228,41 @@ def test_access_logs_hold_no_credential(api: str) -> None:
     """No header, no query, and no path where a ticket may stand in it; bodies are never traced."""
     properties = REGIONAL["Resources"][api]["Properties"]
     written = json.loads(properties["AccessLogSetting"]["Fn::If"][1]["Format"])
-    (limits,) = properties["MethodSettings"]
 
     assert not any(
         re.search(r"token|header|query|authorizer\.(?!answer_x_request_id)", one) for one in written.values()
     )
     assert ("path" in written) is (api == "ProxyApi")
-    assert (limits["DataTraceEnabled"], limits["LoggingLevel"]) == (False, "OFF")
+    assert {(one["DataTraceEnabled"], one["LoggingLevel"]) for one in properties["MethodSettings"]} == {(False, "OFF")}
 
 
-@pytest.mark.parametrize(("name", "reader"), [("AuthorizerFunction", "authorizer"), ("PresignerFunction", "presigner")])
-def test_a_function_can_read_its_environment(name: str, reader: str) -> None:
-    """The variables of the template, with values of their kind, are settings that the function takes."""
-    from gateway.proxy.lambda_handler import AuthorizerSettings
-    from presigner.lambda_settings import LambdaSettings
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("AuthorizerFunction", AuthorizerSettings),
+        ("PresignerFunction", LambdaSettings),
+        ("UsagePlansFunction", UsagePlanSettings),
+    ],
+)
+@pytest.mark.parametrize("named", ["", "uploads.example.com"])
+def test_a_function_can_read_its_environment(name: str, settings: Any, named: str) -> None:
+    """The variables of the template, as it would fill them in, are settings that the function takes."""
+    deployed = Deployed(
+        REGIONAL,
+        Issuers="[]",
+        CorsOrigins="https://app.example.com",
+        UsagePlans="true",
+        ProxyDomainName=named,
+        PresignerDomainName=named,
+        BasePath="v1",
+    )
+    environment = deployed.resources()[name]["Properties"]["Environment"]["Variables"]
+    bucket = {"UPLOAD_GATEWAY_S3__BUCKET": "bucket"} if name == "PresignerFunction" else {}
+    read = settings.from_environment({**environment, **bucket, "AWS_REGION": "eu-central-1"})
 
-    variables = REGIONAL["Resources"][name]["Properties"]["Environment"]["Variables"]
-    values = {"UPLOAD_GATEWAY_ISSUERS": "[]", "UPLOAD_GATEWAY_CORS__ORIGINS": "https://app.example.com"}
-    environment = {
-        key: value if isinstance(value, str) else values.get(key, "bucket") for key, value in variables.items()
-    }
-    settings = AuthorizerSettings if reader == "authorizer" else LambdaSettings
-
-    assert isinstance(settings.from_environment({**environment, "AWS_REGION": "eu-central-1"}), settings)
+    assert isinstance(read, settings)
+    based = {"AuthorizerFunction": "base", "PresignerFunction": "base_path"}
+    assert getattr(read, based.get(name, ""), "").startswith("/v1") is (bool(named) and name in based)
 
 
 def test_the_edge_function_is_one_that_cloudfront_takes() -> None:

@@ -59,8 +59,9 @@ def call(
     authorizer: Any = granting,
     body: bytes = b"x",
     headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> list[httpx.Response]:
-    """Send requests (method and path) one after the other."""
+    """Send requests (method and path) one after the other; `more` is the model's."""
     api = RestApi(
         definition=definition or proxy_definition(),
         authorizer=authorizer,
@@ -69,6 +70,7 @@ def call(
         upstream=cast(Upstream, s3),
         clock=lambda: 1e9,
         new_id=lambda: "unguessable",
+        **more,
     )
 
     async def send() -> list[httpx.Response]:

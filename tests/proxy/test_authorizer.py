@@ -125,9 +125,11 @@ def test_a_token_that_is_not_believed_is_told_as_rfc_6750_has_it() -> None:
 
 def test_a_usage_plan_is_the_tenants() -> None:
     """The key of the plan is made of the tenant that was verified, not of anything that was sent."""
-    result = authorizer(usage_key=lambda tenant: f"upload-gateway-{tenant}")(with_headers(x_api_key="other"), None)
+    result = authorizer(usage_key=lambda policy: f"upload-gateway-{policy.tenant}")(
+        with_headers(x_api_key="other"), None
+    )
     assert "usageIdentifierKey" not in result  # two credentials are none
-    result = authorizer(usage_key=lambda tenant: f"upload-gateway-{tenant}")(EVENT, None)
+    result = authorizer(usage_key=lambda policy: f"upload-gateway-{policy.tenant}")(EVENT, None)
     assert result["usageIdentifierKey"] == "upload-gateway-acme"
 
 

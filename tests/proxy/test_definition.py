@@ -4,27 +4,31 @@ import json
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.local.api_gateway_mapping import resolved
 from gateway.policy.model import Algorithm, Backend
 from gateway.policy.problems import CATALOGUE, TYPE_PREFIX, Code
-from gateway.proxy.definition import definition
+from gateway.proxy.definition import NAMED, PLANS, PRIVATE, definition
 from gateway.server.carriages import LISTED_METADATA_KEYS, Limits, carriages, proxy_definition
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = proxy_definition()
 PUT = DOCUMENT["paths"]["/proxy/{name+}"]["put"]
 INTEGRATION = PUT["x-amazon-apigateway-integration"]
+_ANYTHING: dict[str, str] = defaultdict(str)
 GATEWAY_RESPONSES = DOCUMENT["x-amazon-apigateway-gateway-responses"]
 
 
-def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method and operation."""
-    for path, methods in DOCUMENT["paths"].items():
+def operations(*conditions: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and operation where these conditions of the template hold."""
+    document: Any = resolved(DOCUMENT, _ANYTHING, conditions)
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
@@ -75,6 +79,8 @@ def test_every_operation_asks_the_authorizer_every_time() -> None:
     """Security stands on each operation, because API Gateway ignores it at the root; and nothing is cached."""
     assert "security" not in DOCUMENT
     assert all(operation["security"] == [{"authorizer": []}] for _, _, operation in operations())
+    counted = [operation["security"] for _, _, operation in operations(PLANS) if "plan" in operation["security"][0]]
+    assert counted == [[{"authorizer": [], "plan": []}]]  # the PUT alone, and it asks the authorizer, too
     rules = DOCUMENT["components"]["securitySchemes"]["authorizer"]["x-amazon-apigateway-authorizer"]
     assert rules["authorizerResultTtlInSeconds"] == 0
     assert rules["type"] == "request"
@@ -128,3 +134,18 @@ def test_metadata_keys_that_the_context_can_not_tell_apart_are_refused() -> None
     """A hyphen becomes an underscore there."""
     with pytest.raises(ValueError, match="tell apart"):
         definition(metadata_keys=["a-b", "a_b"], checksums=[])
+
+
+def test_a_private_api_is_reached_through_its_endpoints_alone() -> None:
+    """Otherwise it has no policy of its own; usage plans and a name of one's own are off, too."""
+    plain: Any = resolved(DOCUMENT, _ANYTHING)
+    private: Any = resolved(DOCUMENT, _ANYTHING, {PRIVATE, NAMED, PLANS})
+
+    assert "x-amazon-apigateway-policy" not in plain
+    assert plain["x-amazon-apigateway-api-key-source"] == "HEADER"
+    assert plain["x-amazon-apigateway-endpoint-configuration"] == {"disableExecuteApiEndpoint": False}
+    allow, deny = private["x-amazon-apigateway-policy"]["Statement"]
+    assert (allow["Effect"], deny["Effect"]) == ("Allow", "Deny")
+    assert deny["Condition"] == {"StringNotEquals": {"aws:SourceVpce": {"Ref": "VpcEndpointIds"}}}
+    assert private["x-amazon-apigateway-api-key-source"] == "AUTHORIZER"
+    assert private["x-amazon-apigateway-endpoint-configuration"] == {"disableExecuteApiEndpoint": True}

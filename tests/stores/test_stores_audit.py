@@ -1,8 +1,10 @@
 """The contract of `AuditLog`, and of the check that finds the first broken line."""
 
+import hashlib
 import json
 import threading
 from dataclasses import fields
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -46,6 +48,36 @@ def test_lines_are_canonical_json_of_what_is_known() -> None:
     assert line.isascii()
     assert "\n" not in line
     assert head == Head(seq=1, hash=members["hash"])
+
+
+_TEXTS = st.none() | st.text(max_size=12)
+_NUMBERS = st.none() | st.integers(min_value=0, max_value=2**63)
+
+
+@given(
+    at=st.floats(min_value=0, max_value=4e9),
+    said=st.fixed_dictionaries(
+        {
+            **dict.fromkeys(("action", "outcome"), st.text(max_size=12)),
+            **{
+                field.name: _NUMBERS if field.name in {"policy_version", "bytes", "count"} else _TEXTS
+                for field in fields(AuditRecord)
+                if field.name not in {"at", "action", "outcome"}
+            },
+        }
+    ),
+)
+def test_a_line_is_what_a_json_library_writes_of_its_members(at: float, said: dict[str, object]) -> None:
+    """Whatever a record says, so that anybody can check the chain with a few lines of their own."""
+    line, head = chained(AuditRecord(at=at, **said), Head(seq=6, hash="f" * 64))  # type: ignore[arg-type]
+    members = json.loads(line)
+    digest = members.pop("hash")
+    body = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    assert line == f'{body[:-1]},"hash":"{digest}"}}'
+    assert digest == head.hash == hashlib.sha256(body.encode()).hexdigest()
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    known = {name: value for name, value in said.items() if value is not None}
+    assert members == {**known, "at": moment, "prev": "f" * 64, "seq": 7}
 
 
 def test_a_record_has_no_place_for_a_credential() -> None:

@@ -41,7 +41,7 @@ def ready(gateway: Gateway) -> int | None:
 
 
 class SlowUpload:
-    """A PUT whose first half is sent, and whose second half is sent when the test says so."""
+    """A PUT that is admitted and whose first half is sent; its second half is sent when the test says so."""
 
     def __init__(self, gateway: Gateway, token: str) -> None:
         self._connection = HTTPConnection("127.0.0.1", gateway.port, timeout=30)
@@ -49,7 +49,10 @@ class SlowUpload:
         for name, value in {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}.items():
             self._connection.putheader(name, value)
         self._connection.putheader("Content-Length", "200000")
-        self._connection.endheaders(bytes(100_000))
+        self._connection.putheader("Expect", "100-continue")  # is answered after admission
+        self._connection.endheaders()
+        assert self._connection.sock.recv(99).startswith(b"HTTP/1.1 100 ")
+        self._connection.send(bytes(100_000))
 
     def finish(self) -> int:
         """Send the rest: the status."""
