@@ -11,8 +11,8 @@ from gateway.cli.demo import DEFAULT_DATA
 from gateway.cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from gateway.server.comparing import TenantReconciled
     from gateway.server.deployment import Deployment
-    from gateway.server.reconciling import TenantReconciled
 
 UNABLE = 2
 """The exit status where S3 or the store does not answer."""
@@ -66,7 +66,8 @@ def _served(config: Path) -> "Deployment":
 
 
 async def _found(deployment: "Deployment", options: argparse.Namespace) -> "list[TenantReconciled]":
-    from gateway.server.reconciling import reconciling_of, summary  # noqa: PLC0415
+    from gateway.server.comparing import summary  # noqa: PLC0415
+    from gateway.server.reconciling import reconciling_of  # noqa: PLC0415
 
     found = []
     async with reconciling_of(deployment, dry_run=options.dry_run) as reconciling:

@@ -44,12 +44,12 @@ class AdmissionSettings:
     @classmethod
     def read(cls, reading: "Reading") -> "AdmissionSettings":
         """The settings, as far as the environment has them; what is wrong is remembered by `reading`."""
-        private = reading.parsed("TENANTS__ALLOW_PRIVATE_ISSUERS", _boolean, False)
+        private = reading.parsed("TENANTS__ALLOW_PRIVATE_ISSUERS", boolean, False)
         return cls(
             region=reading.text("S3__REGION", reading.environment.get("AWS_REGION")),
             table=reading.text("STORE__TABLE"),
             table_endpoint=reading.optional("STORE__ENDPOINT"),
-            issuers=reading.parsed("ISSUERS", lambda text: _issuers(text, allow_private=private), ()),
+            issuers=reading.parsed("ISSUERS", lambda text: issuers(text, allow_private=private, shared=True), ()),
             cors=reading.parsed("CORS__ORIGINS", lambda text: Cors.of(listed(text)), Cors()),
             policy_lifetime=reading.parsed("TENANTS__POLICY_LIFETIME", _seconds, 30.0),
             allow_private_issuers=private,
@@ -100,7 +100,8 @@ def listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _boolean(text: str) -> bool:
+def boolean(text: str) -> bool:
+    """`true` or `false`; raises ValueError."""
     if text not in {"true", "false"}:
         raise ValueError("it is true or false")
     return text == "true"
@@ -120,7 +121,8 @@ def base_path(text: str) -> str:
     return text
 
 
-def _issuers(text: str, *, allow_private: bool) -> tuple[IssuerRule, ...]:
+def issuers(text: str, *, allow_private: bool, shared: bool) -> tuple[IssuerRule, ...]:
+    """The issuers in a JSON array; `shared` ones must have a tenant claim. Raises ValueError."""
     listed = json.loads(text)
     if not isinstance(listed, list):
         raise ValueError("it is a JSON array of issuers")  # noqa: TRY004 - what a setting's reader raises
@@ -129,7 +131,7 @@ def _issuers(text: str, *, allow_private: bool) -> tuple[IssuerRule, ...]:
         rule = parse_issuer(entry, allow_private_issuers=allow_private)
         if not isinstance(rule, IssuerRule):
             raise ValueError("; ".join(f"/{at}{fault.pointer} {fault.detail}" for fault in rule))  # noqa: TRY004 - same
-        if rule.tenant_claim is None:
+        if shared and rule.tenant_claim is None:
             raise ValueError(f"/{at}/tenant_claim is required of an issuer that all tenants share")
         rules.append(rule)
     return tuple(rules)

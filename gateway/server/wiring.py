@@ -20,12 +20,13 @@ from gateway.identity.fetch import HttpsFetcher
 from gateway.identity.jwks import JwksCache
 from gateway.identity.rules import jwks_source
 from gateway.journal import Journal
+from gateway.server.comparing import Reconciling
 from gateway.server.composition import Parts, compose
 from gateway.server.deployment import Deployment, Site
 from gateway.server.metering import CountedFetcher, CountedTrail, keep_looking, s3_observer
 from gateway.server.opened import OpenStores
 from gateway.server.publishing import publisher, running
-from gateway.server.reconciling import Reconciling, chain_of, sweep_ledger
+from gateway.server.reconciling import chain_of, sweep_ledger
 from gateway.server.sweeper import keep_key_uses, sample_usage, sweep, sweep_uploads
 from gateway.server.tenancy import Tenancy, admin, tenancy
 from gateway.storage.multipart import Multipart

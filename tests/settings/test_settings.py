@@ -220,7 +220,13 @@ def test_what_the_how_to_shows_is_taken(tmp_path: Path, shown: str) -> None:
 def test_nothing_else_reads_the_environment() -> None:
     """But commands and functions, where they are entered, which hand it on."""
     reading = re.compile(r"os\.environ|os\.getenv|\benviron\b")
-    entered = {"presigner/lambda_handler.py", "edge_auth/lambda_function.py", "gateway/proxy/lambda_handler.py"}
+    entered = {
+        "presigner/lambda_handler.py",
+        "edge_auth/lambda_function.py",
+        "gateway/proxy/lambda_handler.py",
+        "gateway/server/admin/lambda_handler.py",
+        *(f"gateway/upkeep/{name}.py" for name in ("sweeper", "reconciler", "publisher")),
+    }
     found = {
         path.relative_to(ROOT).as_posix()
         for room in ("gateway", "presigner", "edge_auth")

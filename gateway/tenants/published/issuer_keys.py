@@ -90,6 +90,12 @@ class IssuerKeys:
         for source, entry in known:
             self._fetch_if_due(source, entry)
 
+    @property
+    def is_fetching(self) -> bool:
+        """Whether an answer is waited for."""
+        with self._lock:
+            return any(known.flying for known in self._known.values())
+
     def close(self) -> None:
         """Begin no fetch any more; one under way is left alone."""
         self._pool.shutdown(wait=False, cancel_futures=True)

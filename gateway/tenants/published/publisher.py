@@ -145,6 +145,11 @@ class Publisher:
         with self._lock:
             return bool(self._dirty or self._dirty_keys or self._parts_due or self._root_due or self._looked_at is None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written, and no issuer's answer is waited for."""
+        return not (self.is_behind or self._issuer_keys.is_fetching)
+
     def _publish(self) -> None:
         if self._look_due():
             self._look()
