@@ -13,7 +13,7 @@ from gateway.allowance import Allowance
 from gateway.policy.grant import Grant
 from gateway.policy.model import QuotaRule
 from gateway.policy.problems import Code, Refusal
-from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Allows, Caller, Room
+from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Allows, Along, Caller, Room
 from gateway.tenants.dynamodb.direct import DirectDynamoDb
 from gateway.tenants.dynamodb.ledger import DynamoLedger
 from gateway.tenants.dynamodb.rate import DynamoRateBuckets
@@ -100,9 +100,15 @@ class _Shared:
         self._clock = clock
 
     async def take(
-        self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
+        self,
+        caller: Caller,
+        grant: Grant,
+        *,
+        reservation: str | None = None,
+        until: float | None = None,
+        along: Along | None = None,
     ) -> Room | Refusal:
-        del reservation, until
+        del reservation, until, along  # an edge function keeps no list
         return self.take_sync(caller, grant)
 
     def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
@@ -133,11 +139,17 @@ class _OfLimited:
         self._limited = limited
 
     async def take(
-        self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
+        self,
+        caller: Caller,
+        grant: Grant,
+        *,
+        reservation: str | None = None,
+        until: float | None = None,
+        along: Along | None = None,
     ) -> Room | Refusal:
         if not _is_limited(caller):
             return NO_ROOM_NEEDED
-        return await self._limited.take(caller, grant, reservation=reservation, until=until)
+        return await self._limited.take(caller, grant, reservation=reservation, until=until, along=along)
 
     def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
         return self._limited.take_sync(caller, grant) if _is_limited(caller) else NO_ROOM_NEEDED

@@ -158,16 +158,19 @@ class Admission:
         action: str = PUT,
         reservation: str | None = None,
         until: float | None = None,
+        along: "Callable[[Grant], None] | None" = None,
     ) -> Admitted | Refusal:
         """The decision: the rules, then the last two refusals of the order, rate and quota.
 
-        What is granted has its room from here on. `reservation` and `until` are as for `Allowance.take`: for an upload
-        that outlives this request. `action` is what the audit calls it.
+        What is granted has its room from here on. `reservation`, `until` and `along` are as for `Allowance.take`: for
+        an upload that outlives this request; without an allowance nothing goes `along`. `action` is what the audit
+        calls it.
         """
         ruling = self.judge(caller, intent)
         room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
         if self._allowance is not None and not isinstance(ruling, Refusal):
-            room = await self._allowance.take(caller, ruling, reservation=reservation, until=until)
+            beside = None if along is None else lambda size: along(ruling.within(size))
+            room = await self._allowance.take(caller, ruling, reservation=reservation, until=until, along=beside)
         return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room, action=action))
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from gateway.policy.grant import Grant
 from gateway.policy.model import Backend, Policy, QuotaRule
 from gateway.policy.problems import Code, Refusal
-from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Caller, Room
+from gateway.room import NO_ROOM_NEEDED, STORE_UNAVAILABLE, Along, Caller, Room
 from gateway.tenants.aside import Aside
 from gateway.tenants.ledger import MARGIN, SLOWEST, Ledger, QuotaExceeded, Reservation, StoredObject, Usage
 from gateway.tenants.limits import limits
@@ -85,29 +85,47 @@ class Allowance:
         self._settle_due = settle_due
 
     async def take(
-        self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
+        self,
+        caller: Caller,
+        grant: Grant,
+        *,
+        reservation: str | None = None,
+        until: float | None = None,
+        along: Along | None = None,
     ) -> Room | Refusal:
         """A token and room for the grant, or which of the two there is not.
 
         Where the grant's size is a range, what is left of a quota will do if it is in that range. `reservation` names
         the room (else a fresh id does), `until` is when the upload ends, where that is not said by the grant (seconds
-        since the epoch).
+        since the epoch). `along` is written to the same stores in the same step once there is room.
         """
         try:
-            taken = await self._aside(lambda: self._taken(caller, grant, reservation, until))
+            taken = await self._aside(lambda: self._along(self._taken(caller, grant, reservation, until), along))
             if isinstance(taken, _NoRoom) and taken.due(self._clock()):
-                taken = await self._after_a_look(caller, taken)
+                taken = await self._after_a_look(caller, taken, along)
         except OSError:
             return STORE_UNAVAILABLE
         return self._said(caller, taken)
 
-    async def _after_a_look(self, caller: Caller, refused: _NoRoom) -> "_Held | _NoRoom":
+    async def _after_a_look(self, caller: Caller, refused: _NoRoom, along: Along | None) -> "_Held | _NoRoom | Refusal":
         """The same reservation once more, when what is due has been settled; the token that was taken counts."""
         if self._settle_due is None:
             return refused
         with suppress(OSError):  # S3 may be silent about one of several
             await self._settle_due(refused.wanted.reservation.tenant)
-        return await self._aside(lambda: self._reserved(caller, refused.wanted, refused.left))
+        return await self._aside(lambda: self._along(self._reserved(caller, refused.wanted, refused.left), along))
+
+    def _along(self, taken: "_Held | _NoRoom | Refusal", along: Along | None) -> "_Held | _NoRoom | Refusal":
+        """What goes with the room is written, too, or there is no room."""
+        if along is None or not isinstance(taken, _Held):
+            return taken
+        try:
+            along(taken.bytes)
+        except OSError:
+            with suppress(OSError):  # one that can't be given back now ends in time
+                self._ledger.release(taken.reservation.tenant, taken.reservation.id)
+            raise
+        return taken
 
     def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:
         """The same, in this thread, which asks S3 nothing."""

@@ -1,5 +1,6 @@
 """Who asks, and what was kept for them: what every front knows of `gateway.allowance`, without the stores behind it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -73,13 +74,23 @@ class _NoRoomNeeded:
 NO_ROOM_NEEDED: Final[Room] = _NoRoomNeeded()
 
 
+Along = Callable[[int], None]
+"""Writes to the stores what goes with a room of so many bytes; may raise OSError, and may be called again then."""
+
+
 class Allows(Protocol):
     """Takes tokens of the rate and room within the quota (`gateway.allowance.Allowance`)."""
 
     async def take(
-        self, caller: Caller, grant: Grant, *, reservation: str | None = None, until: float | None = None
+        self,
+        caller: Caller,
+        grant: Grant,
+        *,
+        reservation: str | None = None,
+        until: float | None = None,
+        along: Along | None = None,
     ) -> Room | Refusal:
-        """A token and room for the grant, or which of the two there is not."""
+        """A token and room for the grant, or which there is not; who keeps no room writes nothing `along`."""
         ...
 
     def take_sync(self, caller: Caller, grant: Grant) -> Room | Refusal:

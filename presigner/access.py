@@ -3,6 +3,7 @@
 Decided from the sealed id, the caller and the clock alone; S3 is not asked, and all of these look the same.
 """
 
+import functools
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +17,7 @@ from presigner.upload import PURPOSE, Upload, owner
 
 NOT_FOUND: Final = Refusal(code=Code.UPLOAD_NOT_FOUND, detail="There is no such upload, or it is over.")
 
-_ABOUT_THE_CALLER: Final = frozenset({"tenant", "scope", "backend"})
+_ABOUT_THE_CALLER: Final = tuple(rule for rule in RULES if rule.name in {"tenant", "scope", "backend"})
 
 _ANYTHING: Final = Intent(
     carriage=PLAN_CARRIAGE,
@@ -33,11 +34,17 @@ _ANYTHING: Final = Intent(
 
 def permitted(caller: Caller, client: str | None = None) -> Refusal | None:
     """The first rule about the caller alone, or this kind of client, that objects; the rules of a new upload."""
-    intent = _ANYTHING if client is None else replace(_ANYTHING, client=client)
-    for rule in RULES:
-        if rule.name in _ABOUT_THE_CALLER and (refusal := rule.check(caller.principal, caller.policy, intent)):
+    intent = _anything_of(client)
+    for rule in _ABOUT_THE_CALLER:
+        if refusal := rule.check(caller.principal, caller.policy, intent):
             return refusal
     return None
+
+
+@functools.cache
+def _anything_of(client: str | None) -> Intent:
+    """Any intent of this kind of client; there are a few."""
+    return _ANYTHING if client is None else replace(_ANYTHING, client=client)
 
 
 def opened(text: str, caller: Caller, sealer: Sealer, now: float, purpose: str = PURPOSE) -> Upload | Refusal:

@@ -20,9 +20,9 @@ from presigner.life import Life
 from presigner.plans import CreateUpload, PlanBody, rfc3339
 from presigner.reading import (
     PARTS_LIMIT,
+    asked_of,
     described,
     granted,
-    headers_of,
     page_limit,
     parse_body,
     read_body,
@@ -67,7 +67,7 @@ def _route_creation(router: APIRouter, desk: Desk) -> None:
         """Plan an upload: what to send where, all of it signed."""
         demand_query(request)
         caller = await desk.caller(request)
-        return framed(await creation.reply(caller, headers_of(request), request.stream()))
+        return framed(await creation.reply(caller, asked_of(request)))
 
 
 def _route_reading(router: APIRouter, desk: Desk, life: Life) -> None:

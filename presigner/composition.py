@@ -1,6 +1,6 @@
 """The presigner put together: the same calls behind the whole gateway and behind a Lambda function of its own."""
 
-import secrets
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,8 +22,9 @@ from gateway.storage.upstream import Upstream
 from presigner.api import ticket_routes, upload_routes
 from presigner.application import create_application
 from presigner.completion import Completer
-from presigner.creation import Creation, PlanFront
+from presigner.creation import Creation
 from presigner.desk import Desk
+from presigner.front import PlanFront
 from presigner.idempotency import Replays
 from presigner.life import Life
 from presigner.planner import Planner
@@ -33,6 +34,7 @@ from presigner.sealing import Sealer
 from presigner.signing import PlanSigner
 from presigner.tickets import BASE as TICKET_BASE
 from presigner.tickets import TicketFront, Tickets
+from presigner.uppy.params import Params
 from presigner.uppy.routes import uppy_routes
 from presigner.uppy.sign import sign_routes
 from presigner.uppy.sts import sts_routes
@@ -71,8 +73,9 @@ class PresignerParts:
 
 
 def plans_first(api: Application, parts: PresignerParts, request_ids: RequestIds) -> Application:
-    """The application, with the call that is asked most answered before the framework."""
-    return PlanFront(api, creation=Creation(desk=_desk(parts)), request_ids=request_ids)
+    """The application, with the calls that are asked most answered before the framework."""
+    desk = _desk(parts)
+    return PlanFront(api, calls=(Creation(desk=desk), Params(desk=desk)), desk=desk, request_ids=request_ids)
 
 
 def api_routes(parts: PresignerParts) -> tuple[APIRouter, ...]:
@@ -132,7 +135,7 @@ def _desk(parts: PresignerParts) -> Desk:
         storage=storage,
         register=register,
         clock=clock,
-        new_id=lambda: f"{int(clock() * 1000):012x}{secrets.token_hex(10)}",
+        new_id=lambda: f"{int(clock() * 1000):012x}{os.urandom(10).hex()}",
     )
     return Desk(
         admission=parts.admission,

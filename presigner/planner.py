@@ -5,6 +5,7 @@ whatever a crash leaves is found by the sweeper (`gateway.server.sweeper`).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -56,13 +57,16 @@ class Planner:
         """The plan for what is well formed, its parts not listed; or why there is none, with its room back."""
         if wanted.strategy is Strategy.MULTIPART and self.storage is None:
             return invalid_body(Fault("/strategy", "This gateway plans no multipart uploads; say put."))
+        if wanted.strategy is not Strategy.MULTIPART:
+            return await self._single(caller, wanted)
         identifier, now = self.new_id(), self.clock()
-        until = now + caller.policy.multipart.max_age if wanted.strategy is Strategy.MULTIPART else None
+        until = now + caller.policy.multipart.max_age
         admitted = await self.admission.decided(caller, wanted.intent, action=PLAN, reservation=identifier, until=until)
         if isinstance(admitted, Refusal):
             return admitted
         upload = _begun(identifier, admitted.grant, wanted, caller, now=now)
-        plan = await self._crowded(upload) or await self._begin(upload, admitted.grant, wanted, now)
+        begin = self._remote_plan if wanted.remote else self._parts_plan
+        plan = await self._crowded(upload) or await begin(upload, admitted.grant, now)
         if isinstance(plan, Refusal):
             await admitted.room.released(plan.code)
         return plan
@@ -79,7 +83,7 @@ class Planner:
 
     async def _crowded(self, upload: Upload) -> Refusal | None:
         """Whether the tenant has to end some uploads before it begins another in parts."""
-        if self.register is None or upload.strategy is not Strategy.MULTIPART:
+        if self.register is None:
             return None
         try:
             crowded = await self.register.crowded(upload.tenant)
@@ -87,31 +91,56 @@ class Planner:
             return STORE_UNAVAILABLE
         return _too_many(self.register.most_open) if crowded else None
 
-    async def _begin(self, upload: Upload, grant: Grant, wanted: Wanted, now: float) -> dict[str, Any] | Refusal:
-        if upload.strategy is Strategy.MULTIPART:
-            return await (self._remote_plan if wanted.remote else self._parts_plan)(upload, grant, now)
-        plan = self._single_plan(upload, grant, now)
-        if wanted.listed and not isinstance(plan, Refusal) and self.register is not None:
-            try:
-                await self.register.record(upload, plan["id"], OPEN)
-            except OSError:
-                return STORE_UNAVAILABLE
+    async def _single(self, caller: Caller, wanted: Wanted) -> dict[str, Any] | Refusal:
+        """A plan of one request; where it is listed, its row is written in one step with the room for it."""
+        identifier, now = self.new_id(), self.clock()
+        begun: list[tuple[Upload, str]] = []
+
+        def begin(grant: Grant) -> None:
+            upload = _begun(identifier, grant, wanted, caller, now=now)
+            begun.append((upload, upload.sealed(self.sealer)))
+            if self.register is not None:
+                self.register.keep(*begun[-1], OPEN)
+
+        admitted = await self.admission.decided(
+            caller, wanted.intent, action=PLAN, reservation=identifier, along=begin if wanted.listed else None
+        )
+        if isinstance(admitted, Refusal):
+            return admitted
+        plan: dict[str, Any] | Refusal
+        try:
+            if wanted.listed and not begun:  # nothing holds room here, so nothing went along
+                await self._apart(lambda: begin(admitted.grant))
+            plan = self._single_plan(admitted.grant, wanted.strategy, begun[-1][1] if begun else "", now)
+        except OSError:
+            plan = STORE_UNAVAILABLE
+        if isinstance(plan, Refusal):
+            await admitted.room.released(plan.code)
+            if begun and self.register is not None:
+                with suppress(OSError):  # it is taken off the list in time
+                    await self.register.forget(begun[-1][0])
         return plan
 
-    def _single_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
-        sealed = upload.sealed(self.sealer)
-        if upload.strategy is Strategy.PUT:
+    async def _apart(self, begin: Callable[[], None]) -> None:
+        """Where there are no stores nobody has to wait for any."""
+        if self.register is None:
+            begin()
+        else:
+            await self.register.aside(begin)
+
+    def _single_plan(self, grant: Grant, strategy: Strategy, sealed: str, now: float) -> dict[str, Any] | Refusal:
+        if strategy is Strategy.PUT:
             signed = self.presigner.url(grant)
             if isinstance(signed, Refusal):
                 return signed
             url, expires = signed
-            plan = plan_body(upload, sealed, expires=expires, url=url, headers=signed_headers(grant))
+            plan = plan_body(strategy, grant, sealed, expires=expires, url=url, headers=signed_headers(grant))
             return {**plan, SIGNED_AT: now, LIFETIME: int(expires) - int(now)}
         lifetime = self.signer.lifetime(grant.url_lifetime, now)
         if lifetime < 1:
             return NO_CREDENTIALS
         url, fields = self.signer.form(grant, lifetime=lifetime, now=now)
-        plan = plan_body(upload, sealed, expires=int(now) + lifetime, method="POST", url=url, fields=fields)
+        plan = plan_body(strategy, grant, sealed, expires=int(now) + lifetime, method="POST", url=url, fields=fields)
         return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
 
     async def _parts_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
@@ -122,7 +151,7 @@ class Planner:
         if isinstance(created, Refusal):
             return created
         cutting = {} if upload.free else {"part_size": upload.part_size, "part_count": upload.parts.count}
-        plan = plan_body(created[0], created[1], expires=int(now) + lifetime, **cutting)
+        plan = plan_body(upload.strategy, grant, created[1], expires=int(now) + lifetime, **cutting)
         return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
 
     async def _remote_plan(self, upload: Upload, grant: Grant, now: float) -> dict[str, Any] | Refusal:
@@ -138,7 +167,7 @@ class Planner:
         query = (("uploads", ""),)
         url = self.signer.url("POST", upload.key, query, tuple(headers.items()), lifetime=lifetime, now=now)
         sealed, expires = upload.sealed(self.sealer, REMOTE), int(now) + lifetime
-        plan = plan_body(upload, sealed, expires=expires, method="POST", url=url, headers=headers)
+        plan = plan_body(upload.strategy, grant, sealed, expires=expires, method="POST", url=url, headers=headers)
         return {**plan, SIGNED_AT: now, LIFETIME: lifetime}
 
     async def _created(self, upload: Upload, grant: Grant) -> tuple[Upload, str] | Refusal:

@@ -3,6 +3,7 @@
 A request's JSON becomes an intent for the same policy as a PUT, and a grant becomes the plan the client carries out.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.header import Header
@@ -25,7 +26,7 @@ from gateway.policy.model import (
 )
 from gateway.policy.names import check_name
 from gateway.policy.problems import Fault
-from presigner.upload import Strategy, Upload
+from presigner.upload import Strategy
 
 _CLIENT_SETS: Final = frozenset({"content-length", "host"})
 
@@ -208,14 +209,14 @@ def metadata_value(value: str) -> str:
     return value if value.isascii() else Header(value, "utf-8", maxlinelen=10_000).encode()
 
 
-def plan_body(upload: Upload, sealed: str, *, expires: float, **more: Any) -> dict[str, Any]:
+def plan_body(strategy: Strategy, grant: Grant, sealed: str, *, expires: float, **more: Any) -> dict[str, Any]:
     """The plan of an upload: the members that all strategies share, and `more` of its own."""
     return {
         "id": sealed,
-        "strategy": upload.strategy.value,
-        "name": upload.name,
-        "key": upload.key,
-        "size": upload.size,
+        "strategy": strategy.value,
+        "name": grant.name,
+        "key": grant.key,
+        "size": grant.size,
         "expires_at": rfc3339(expires),
         "method": "PUT",
         "url": None,
@@ -235,4 +236,9 @@ def signed_headers(grant: Grant) -> dict[str, str]:
 
 def rfc3339(moment: float) -> str:
     """Seconds since the epoch as the contract writes times."""
-    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _rfc3339(int(moment))
+
+
+@functools.lru_cache(maxsize=64)
+def _rfc3339(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,7 @@
 """What a request says, strictly read; what can't be read is raised as the refusal it becomes."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -9,8 +10,10 @@ from pydantic import BaseModel, ValidationError
 from gateway.asgi.problems import RefusedError, invalid_body
 from gateway.asgi.request_id import STATE_KEY
 from gateway.asgi.schema import inlined
+from gateway.asgi.wire import Headers
 from gateway.policy.problems import Code, Fault, Refusal
 from gateway.policy.strict_json import loads
+from presigner.tickets import carried
 from presigner.wire import accepts_gzip
 
 Outcome = TypeVar("Outcome")
@@ -26,6 +29,16 @@ PAGE: Final = 50
 """Uploads on a page where the client names no limit."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A call's request but for who sent it; `by_ticket` says that a ticket in the path was its credential."""
+
+    headers: Headers
+    query: bytes
+    chunks: AsyncIterator[bytes]
+    by_ticket: bool = False
+
+
 def described(body: type[BaseModel]) -> dict[str, Any]:
     """The request's body in the OpenAPI document; it is read by `parse_body`, not by the framework."""
     return {"requestBody": {"content": {"application/json": {"schema": inlined(body)}}}}
@@ -34,6 +47,16 @@ def described(body: type[BaseModel]) -> dict[str, Any]:
 def headers_of(request: Request) -> tuple[tuple[str, str], ...]:
     """The request's header pairs as they came."""
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+
+
+def asked_of(request: Request) -> Asked:
+    """The framework's request as one of the calls that are also answered before it reads it."""
+    return Asked(
+        headers=headers_of(request),
+        query=request.scope["query_string"],
+        chunks=request.stream(),
+        by_ticket=carried(request.scope) is not None,
+    )
 
 
 def request_id_of(request: Request) -> str:

@@ -60,6 +60,10 @@ class Register:
 
     async def record(self, upload: Upload, sealed: str, state: str) -> None:
         """Keep the upload in this state."""
+        await self.aside(lambda: self.keep(upload, sealed, state))
+
+    def keep(self, upload: Upload, sealed: str, state: str) -> None:
+        """The same as a part of what is written already."""
         row = UnfinishedUpload(
             tenant=upload.tenant,
             owner=upload.owner,
@@ -73,7 +77,7 @@ class Register:
             created_at=upload.created,
             expires_at=upload.ends,
         )
-        await self.aside(lambda: self.uploads.record(row))
+        self.uploads.record(row)
 
     async def state(self, upload: Upload) -> str | None:
         """The state that was recorded last, None where the list knows nothing of the upload."""
@@ -116,6 +120,6 @@ class Register:
         """Some of the uploads whose time is over, whatever became of them."""
         return await self.aside(lambda: self.uploads.expired(self.clock(), limit=SWEPT))
 
-    async def forget(self, row: UnfinishedUpload) -> None:
+    async def forget(self, row: UnfinishedUpload | Upload) -> None:
         """Take an upload off the list."""
         await self.aside(lambda: self.uploads.remove(row.tenant, row.owner, row.id))

@@ -5,11 +5,13 @@ field a line, since no field can hold a line break, so that an id of a key of 1,
 """
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final, Self
 
 from gateway.journal import About
@@ -141,14 +143,17 @@ class Upload:
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Upload))
+_NAME: Final = _FIELDS.index("name")
+_CREATE_ONLY: Final = _FIELDS.index("create_only")
+_values = attrgetter(*_FIELDS)
 
 
 def packed(upload: Upload) -> bytes:
     """The fields, a line each; the name as where it stands in the key, of which it is a part."""
-    values = {name: getattr(upload, name) for name in _FIELDS}
-    values["name"] = _packed_name(upload.name, upload.key)
-    values["create_only"] = int(upload.create_only)
-    return "\n".join((_VERSION, *map(str, values.values()))).encode()
+    values = list(_values(upload))
+    values[_NAME] = _packed_name(upload.name, upload.key)
+    values[_CREATE_ONLY] = int(upload.create_only)
+    return "\n".join((_VERSION, *map(str, values))).encode()
 
 
 def _packed_name(name: str, key: str) -> str:
@@ -164,6 +169,7 @@ def _unpacked_name(text: str, key: str) -> str:
     return key[start : start + length]
 
 
+@functools.lru_cache(maxsize=4096)
 def owner_of(issuer: str, subject: str) -> str:
     """Who an upload belongs to, as a digest (43 characters)."""
     return _digest(json.dumps([issuer, subject]).encode(), 32)
@@ -176,7 +182,9 @@ def owner(principal: Principal) -> str:
 
 def granted_look(grant: Grant) -> str:
     """The digest of what the grant lets S3 store beside the bytes."""
-    return _look(grant.content_type, grant.metadata, grant.object_headers)
+    if grant.metadata or grant.object_headers:
+        return _look(grant.content_type, grant.metadata, grant.object_headers)
+    return _plain_look(grant.content_type)
 
 
 def stored_look(headers: Mapping[str, str], *, like: str) -> str:
@@ -187,6 +195,11 @@ def stored_look(headers: Mapping[str, str], *, like: str) -> str:
 
 
 _UNTYPED: Final = "-"
+
+
+@functools.lru_cache(maxsize=1024)
+def _plain_look(kind: str | None) -> str:
+    return _look(kind, (), ())
 
 
 def _look(kind: str | None, metadata: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> str:

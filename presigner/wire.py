@@ -59,7 +59,10 @@ def _length(value: Any) -> int:
 
 
 def _encoded(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def json_reply(body: dict[str, Any] | list[Any], *, status: int = 200, gzip: bool = False) -> Reply:

@@ -5,7 +5,7 @@ two messages of a response.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -22,6 +22,9 @@ Headers = tuple[tuple[str, str], ...]
 FRONT: Final = "upload_gateway.request"
 """Key in `scope["extensions"]` of what the HTTP front says of a request (`gateway.server`), and may be told: `headers`
 is a list of pairs (bytes) that its own answers to the request carry, too."""
+
+
+_NO_MORE: Final[Mapping[str, str]] = {}
 
 
 class Application(Protocol):
@@ -64,9 +67,9 @@ async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def refusal_reply(refusal: Refusal, request_id: str) -> Reply:
-    """The problem, as RFC 9457 has it."""
-    body = json.dumps(refusal.body(request_id), ensure_ascii=False).encode()
+def refusal_reply(refusal: Refusal, request_id: str, more: Mapping[str, str] = _NO_MORE) -> Reply:
+    """The problem, as RFC 9457 has it, with `more` members."""
+    body = json.dumps({**refusal.body(request_id), **more}, ensure_ascii=False).encode()
     return stamped(Reply(status=refusal.status, headers=refusal.response_headers(), body=body), request_id)
 
 

@@ -8,11 +8,13 @@ from fastapi.routing import APIRoute
 from gateway.policy.problems import Refusal
 
 
-class SaidTwice(APIRoute):
-    """A route whose problems say `error` and `message`, too."""
+def said_twice(refusal: Refusal) -> dict[str, str]:
+    """What these problems say beside the members of every problem."""
+    said = " ".join(dict.fromkeys(fault.detail for fault in refusal.errors)) or refusal.detail
+    return {"error": said, "message": said}
 
-    @staticmethod
-    def problem_members(refusal: Refusal) -> dict[str, str]:
-        """What its problems say beside the members of every problem (`gateway.asgi.problems`)."""
-        said = " ".join(dict.fromkeys(fault.detail for fault in refusal.errors)) or refusal.detail
-        return {"error": said, "message": said}
+
+class SaidTwice(APIRoute):
+    """A route whose problems say `error` and `message`, too (`gateway.asgi.problems`)."""
+
+    problem_members = staticmethod(said_twice)

@@ -1,6 +1,6 @@
 """Companion's paths: `/s3/params` and `/s3/multipart…`, for @uppy/aws-s3 4 and 5, and by ticket for 6."""
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,28 +14,19 @@ from presigner.completion import Completer
 from presigner.desk import Desk, demand_query
 from presigner.life import Life
 from presigner.parts import MOST_PARTS
-from presigner.planner import LIFETIME
-from presigner.reading import PARTS_LIMIT, described, granted, parse_body, read_body, wants_gzip
-from presigner.tickets import carried
+from presigner.reading import PARTS_LIMIT, asked_of, described, granted, parse_body, read_body, wants_gzip
 from presigner.upload import Strategy, Upload
 from presigner.uppy.asked import (
     UPPY,
     CreateMultipart,
     demand,
     faults,
-    queried,
-    query_faults,
-    single_strategy,
     wanted,
 )
 from presigner.uppy.keys import key_refusal, sealed_key
+from presigner.uppy.params import Params
 from presigner.uppy.rendering import SaidTwice
-from presigner.wire import json_answer
-
-_NO_FORM: Final = (
-    "The tenant never overwrites, which a form can't promise, and this client sends nothing else. "
-    "Let it send in parts, or begin the upload with POST /uploads."
-)
+from presigner.wire import framed, json_answer
 
 
 class UppyPart(BaseModel):
@@ -67,25 +58,13 @@ def uppy_routes(desk: Desk, endpoint: Endpoint) -> APIRouter:
 
 
 def _route_params(router: APIRouter, desk: Desk) -> None:
+    call = Params(desk=desk)
+
     @router.get("/params")
     async def params(request: Request) -> Response:
         """How to send one file whole: a form that S3 holds to the tenant's bounds, else a PUT."""
         caller = await desk.caller(request, client=UPPY)
-        pairs = request.query_params.multi_items()
-        demand(query_faults(pairs))
-        asked = queried(pairs)
-        demand(faults(asked, caller.policy))
-        strategy = single_strategy(caller.policy)
-        if strategy is Strategy.PUT and carried(request.scope) is not None:
-            raise RefusedError(invalid_body(Fault("", _NO_FORM)))  # only Uppy 6 needs tickets, and it posts forms only
-        plan = granted(await desk.planner.plan(caller, wanted(asked, caller.policy, desk.admission.minted(), strategy)))
-        return json_answer(single_answer(plan))
-
-
-def single_answer(plan: dict[str, Any]) -> dict[str, Any]:
-    """A plan for one request in Uppy's words."""
-    said = {"method": plan["method"], "url": plan["url"], "expires": plan[LIFETIME]}
-    return {**said, "fields": plan["fields"]} if plan["fields"] else {**said, "headers": plan["headers"]}
+        return framed(await call.reply(caller, asked_of(request)))
 
 
 def _route_creation(router: APIRouter, desk: Desk, endpoint: Endpoint) -> None:

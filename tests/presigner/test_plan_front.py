@@ -67,13 +67,15 @@ def front() -> Application:
     return standalone(parts(), cors=NO_PAGES, request_ids=lambda _scope: "id-1")
 
 
-def asked(application: Application, target: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any, Any]:
+def asked(
+    application: Application, target: str, body: bytes, headers: Mapping[str, str], method: str = "POST"
+) -> tuple[int, Any, Any]:
     """Status, headers and what the body says but for the random id."""
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway.example") as client:
-            return await client.post(target, content=body, headers=headers)
+            return await client.request(method, target, content=body, headers=headers)
 
     answer = asyncio.run(ask())
     said = answer.json()
@@ -114,6 +116,38 @@ def test_a_plan_is_the_same_before_the_framework_and_behind_it(
     assert before[0] == status, before
     assert before == behind
     assert before[1]["x-request-id"] == "id-1"
+
+
+PARAMS = "/s3/params?filename=a.txt&type=text/plain"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        (PARAMS, GOOD, 200),
+        (PARAMS + "&metadata[name]=a.txt", GOOD, 200),
+        ("/s3/params?filename=%E2%82%AC.txt&type=", GOOD, 415),
+        ("/s3/params", GOOD, 400),
+        ("/s3/params?filename", GOOD, 400),
+        (PARAMS + "&filename=b.txt", GOOD, 400),
+        (PARAMS + "&more=1", GOOD, 400),
+        ("/s3/params?filename=a.txt&type=t%0Aext", GOOD, 400),
+        ("/s3/params?filename=a.png&type=image/png", GOOD, 415),
+        (PARAMS, {}, 401),
+        (PARAMS, {"authorization": "Bearer bad"}, 401),
+        (PARAMS, {"authorization": "Bearer scope"}, 403),
+    ],
+)
+def test_params_are_the_same_before_the_framework_and_behind_it(
+    target: str, headers: Mapping[str, str], status: int
+) -> None:
+    """Status, headers and members, those that Uppy shows among them."""
+    before, behind = asked(front(), target, b"", headers, "GET"), asked(framework(), target, b"", headers, "GET")
+
+    assert before[0] == status, before
+    assert before == behind
+    assert before[1]["x-request-id"] == "id-1"
+    assert status == 200 or before[2]["error"] == before[2]["message"] != ""
 
 
 @pytest.mark.parametrize("target", ["/uploads/", "/Uploads", "/uploads%2F", "/uploads/x/parts", "//uploads"])

@@ -105,6 +105,28 @@ def test_room_is_kept_while_an_upload_is_under_way_and_given_back_when_it_fails(
     assert not isinstance(again, Refusal)
 
 
+def test_what_goes_along_is_written_with_the_room_or_not_at_all(stores: Stores) -> None:
+    """With the size that there is room for; a store that fails at it gives the room back."""
+    sizes: list[int] = []
+    full, who = caller(quota=QuotaRule(objects=0)), caller()
+
+    def silent(_size: int) -> None:
+        raise OSError("the store is silent")
+
+    def outcomes() -> list[object]:
+        tried = ((full, sizes.append), (who, silent), (who, sizes.append))
+        return [asyncio.run(allowance(stores).take(each, grant(size=10), along=along)) for each, along in tried]
+
+    refused, failed, held = outcomes()
+
+    assert isinstance(refused, Refusal)
+    assert isinstance(failed, Refusal)
+    assert (refused.code, failed.code) == (Code.QUOTA_EXCEEDED, Code.STORAGE_UNAVAILABLE)
+    assert not isinstance(held, Refusal)
+    assert sizes == [10]
+    assert stores.ledger.usage("acme").reserved_objects == 1
+
+
 def test_an_overwrite_settles_the_difference(stores: Stores) -> None:
     """The same key twice is one object of the last size."""
     for size in (10, 4):
