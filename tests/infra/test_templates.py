@@ -19,8 +19,8 @@ from presigner.lambda_settings import LambdaSettings
 from tests.infra.deployed import Deployed
 from tests.infra.templates import ROOT, of_type, references, template, walk
 
-NAMES = ("account", "edge", "regional")
-REGIONAL, EDGE = template("regional"), template("edge")
+NAMES = ("account", "edge", "regional", "users")
+REGIONAL, EDGE, USERS = template("regional"), template("edge"), template("users")
 FUNCTION = "AWS::Serverless::Function"
 
 REASONS = {
@@ -96,6 +96,7 @@ def test_no_name_is_one_that_two_stages_would_share(name: str) -> None:
         and isinstance(value, str)
         and path[-2:] != ("Fn::Transform", "Name")
         and path[-1] != "AutoPublishAlias"
+        and not (name == "users" and path[0] in {"Pool", "Resource", "Operators"})  # within a pool of the stage's own
     ]
     made = [
         value
@@ -127,7 +128,7 @@ def test_no_policy_has_a_wildcard_without_a_reason(name: str) -> None:
     assert wild == {entry for entry in REASONS if entry[0] in template(name)["Resources"]}
 
 
-@pytest.mark.parametrize("document", [REGIONAL, EDGE])
+@pytest.mark.parametrize("document", [REGIONAL, EDGE, USERS])
 def test_every_function_has_a_log_group_with_an_end_and_an_alarm(document: dict[str, Any]) -> None:
     """An edge function can't be told its log group, so it is made under the name that Lambda takes."""
     alarms = references(of_type(document, "AWS::CloudWatch::Alarm"))
@@ -144,7 +145,7 @@ def test_every_function_has_a_log_group_with_an_end_and_an_alarm(document: dict[
 def test_every_alarm_names_a_chapter_of_the_runbook() -> None:
     """Whoever is woken up knows where to read."""
     page = (ROOT / "docs/how-to/deploy-on-aws.md").read_text()
-    for document in (REGIONAL, EDGE):
+    for document in (REGIONAL, EDGE, USERS):
         for alarm in of_type(document, "AWS::CloudWatch::Alarm").values():
             chapter = re.search(r'"(.+)"', alarm["Properties"]["AlarmDescription"])
 
