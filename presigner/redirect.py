@@ -1,8 +1,9 @@
 """The presigned PUT: a `307` to a URL whose signature covers everything that was declared."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Final
 
+from gateway.asgi.body import Body
 from gateway.asgi.wire import Reply
 from gateway.policy.grant import Grant
 from gateway.policy.model import Backend, Carriage
@@ -51,7 +52,7 @@ class Presigner:
         )
         return url, int(now) + lifetime
 
-    async def redirect(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
+    async def redirect(self, grant: Grant, body: Body) -> Reply | Refusal:
         """The answer whose `Location` the client follows with the same method, headers and body, which is not read."""
         del body
         signed = self.url(grant)

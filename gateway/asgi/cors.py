@@ -7,8 +7,20 @@ response headers policies do with `Override`.
 
 from typing import Final
 
+from gateway.asgi.direct import Answer, Call
 from gateway.asgi.front import RequestIds
-from gateway.asgi.wire import FRONT, Application, Message, Receive, Reply, Scope, Send, send_reply, stamped
+from gateway.asgi.wire import (
+    FRONT,
+    Application,
+    Message,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    send_reply,
+    stamped,
+    with_headers,
+)
 from gateway.cors import Calls, Cors
 
 _OWN: Final = b"access-control-"
@@ -42,6 +54,23 @@ class WithCors:
         # A page reads the front's own answers, too: that it was too slow, or met a defect.
         scope.get("extensions", {}).get(FRONT, {}).get("headers", []).extend(headers)
         await self._application(scope, receive, telling(send, headers))
+
+
+def answer_with_cors(answer: Answer, *, cors: Cors, calls: Calls) -> Answer:
+    """The same for what is asked directly."""
+    if not cors.origins:
+        return answer
+
+    async def told(call: Call) -> Reply | None:
+        preflight = cors.preflight(call.raw.method, call.raw.headers, calls)
+        if preflight is not None:
+            return stamped(Reply(status=204, headers=preflight), call.request_id)
+        headers = cors.headers(call.raw.headers)
+        call.told.extend((name.encode(), value.encode()) for name, value in headers)
+        reply = await answer(call)
+        return None if reply is None else with_headers(reply, headers)
+
+    return told
 
 
 def telling(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:

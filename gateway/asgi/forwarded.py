@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from gateway.asgi.direct import Answer, Direct
 from gateway.asgi.wire import Application, Receive, Scope, Send
 
 UNIX: Final = "unix"
@@ -64,6 +65,10 @@ class Forwarded:
     def __init__(self, application: Application, trusted: TrustedProxies) -> None:
         self._application = application
         self._trusted = trusted
+
+    def direct(self, raw_path: bytes) -> Answer | None:
+        """What the application answers directly; nothing of it asks who the client is."""
+        return self._application.direct(raw_path) if isinstance(self._application, Direct) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -1,17 +1,19 @@
 """The front of an upload resource: one ASGI application for every backend whose grant is enacted in this process."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.admission import Admission, Admitted
 from gateway.allowance import Room
+from gateway.asgi.body import Body
+from gateway.asgi.direct import Call
 from gateway.asgi.turnstile import TOO_MANY, Turnstile
 from gateway.asgi.wire import (
     Receive,
     Reply,
     Scope,
     Send,
-    body_chunks,
+    body_of,
     raw_request,
     refusal_reply,
     send_reply,
@@ -34,7 +36,7 @@ PREFLIGHT = Reply(status=204, headers=(("allow", METHODS),))
 class Enact(Protocol):
     """What a backend is: from a grant (and, where the bytes pass through, the body) to its own kind of answer."""
 
-    def __call__(self, grant: Grant, body: AsyncIterator[bytes]) -> Awaitable[Reply | Refusal]:
+    def __call__(self, grant: Grant, body: Body) -> Awaitable[Reply | Refusal]:
         """Enact the grant; raises BodyAbortedError when the client went away, for there is nobody to answer."""
         ...
 
@@ -61,36 +63,39 @@ class UploadFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        request_id = self._request_ids(scope)
-        raw = raw_request(scope)
+        call = Call(raw=raw_request(scope), request_id=self._request_ids(scope), body=body_of(receive), told=[])
+        reply = await self.answer(call)
+        if reply is not None:
+            await send_reply(send, reply)
+
+    async def answer(self, call: Call) -> Reply | None:
+        """Answer one request; None where the client went away."""
+        raw, request_id = call.raw, call.request_id
         if is_preflight(raw):
-            await send_reply(send, render(PREFLIGHT, request_id))
-            return
+            return render(PREFLIGHT, request_id)
         admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage, request_id=request_id)
         if isinstance(admitted, Refusal):
-            await send_reply(send, refusal_reply(admitted, request_id))
-            return
-        outcome = await self._through(admitted, receive)
-        if outcome is not None:
-            await send_reply(send, with_headers(render(outcome, request_id), admitted.room.headers))
+            return refusal_reply(admitted, request_id)
+        outcome = await self._through(admitted, call.body)
+        return None if outcome is None else with_headers(render(outcome, request_id), admitted.room.headers)
 
-    async def _through(self, admitted: Admitted, receive: Receive) -> Reply | Refusal | None:
+    async def _through(self, admitted: Admitted, body: Body) -> Reply | Refusal | None:
         """The same as `_enacted`, where the tenant does not have too much under way already."""
         if self._turnstile is None:
-            return await self._enacted(admitted, receive)
+            return await self._enacted(admitted, body)
         tenant = admitted.grant.tenant
         if not self._turnstile.enter(tenant):
             await admitted.room.released(TOO_MANY.code)
             return TOO_MANY
         try:
-            return await self._enacted(admitted, receive)
+            return await self._enacted(admitted, body)
         finally:
             self._turnstile.leave(tenant)
 
-    async def _enacted(self, admitted: Admitted, receive: Receive) -> Reply | Refusal | None:
+    async def _enacted(self, admitted: Admitted, body: Body) -> Reply | Refusal | None:
         """What came of the grant; None when the client went away and there is nobody to answer."""
         try:
-            outcome = await self._enact(admitted.grant, body_chunks(receive))
+            outcome = await self._enact(admitted.grant, body)
         except BodyAbortedError:
             await admitted.room.released()
             return None

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from gateway.asgi.wire import Application, Message, Receive, Scope, Send
+from gateway.asgi.direct import Answer, Call, Direct
+from gateway.asgi.wire import Application, Message, Receive, Reply, Scope, Send
 from gateway.metrics import Metrics
 from gateway.metrics.families import OTHER, RESOURCES
 from gateway.policy.problems import TYPE_PREFIX
@@ -24,6 +26,37 @@ class Metered:
         self._application = application
         self._metrics = metrics
         self._clock = clock
+        self._asked = application if isinstance(application, Direct) else None
+
+    def direct(self, raw_path: bytes) -> Answer | None:
+        """What the application answers directly, counted."""
+        answer = None if self._asked is None else self._asked.direct(raw_path)
+        if answer is None:
+            return None
+        resource = resource_of(raw_path)
+
+        async def counted(call: Call) -> Reply | None:
+            return await self._counted(answer, call, resource)
+
+        return counted
+
+    async def _counted(self, answer: Answer, call: Call, resource: str) -> Reply | None:
+        metrics, requests, began = self._metrics, self._metrics.requests, self._clock()
+        status = "none"
+        call.body.on_piece = partial(requests.receive, resource)
+        requests.begin(resource)
+        try:
+            reply = await answer(call)
+            if reply is not None:
+                status = str(reply.status)
+                if status[0] in "45" and (code := problem_code(reply.body)):
+                    metrics.problems.add(resource, code)
+        except Exception:
+            status = "500"  # the front says so in the application's place
+            raise
+        finally:
+            requests.end(resource, status, self._clock() - began)
+        return reply
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -31,7 +64,7 @@ class Metered:
             await self._application(scope, receive, send)
             return
         metrics, requests, began = self._metrics, self._metrics.requests, self._clock()
-        resource = _BY_SEGMENT.get(scope["raw_path"][1:].partition(b"/")[0], OTHER)
+        resource = resource_of(scope["raw_path"])
         status = "none"
 
         async def counted_receive() -> Message:
@@ -56,6 +89,11 @@ class Metered:
             raise
         finally:
             requests.end(resource, status, self._clock() - began)
+
+
+def resource_of(raw_path: bytes) -> str:
+    """The resource that a path belongs to, by its first segment."""
+    return _BY_SEGMENT.get(raw_path[1:].partition(b"/")[0], OTHER)
 
 
 def problem_code(body: bytes) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from gateway.asgi.direct import Answer, Direct
 from gateway.asgi.front import RequestIds
 from gateway.asgi.wire import Application, Receive, Scope, Send, refusal_reply, send_reply
 from gateway.policy.problems import Code, Refusal
@@ -57,6 +58,13 @@ class Switched:
         self._application = application
         self._switches = switches
         self._request_ids = request_ids
+        self._asked = application if isinstance(application, Direct) else None
+
+    def direct(self, raw_path: bytes) -> Answer | None:
+        """What the application answers directly; the listener apart asks nothing so (`apart`)."""
+        if self._asked is None or not self._switches.answers(raw_path, apart=False):
+            return None
+        return self._asked.direct(raw_path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from gateway.asgi.body import Body
 from gateway.intake import RawRequest
 from gateway.policy.problems import Refusal
 from gateway.storage.upstream import BodyAbortedError
@@ -65,6 +66,18 @@ async def body_chunks(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
         if chunk:
             yield chunk
+
+
+def body_of(receive: Receive) -> Body:
+    """The same, for a backend that looks at its beginning first."""
+
+    async def pull() -> tuple[bytes, bool]:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyAbortedError
+        return message.get("body", b""), message.get("more_body", False)
+
+    return Body(pull)
 
 
 def refusal_reply(refusal: Refusal, request_id: str, more: Mapping[str, str] = _NO_MORE) -> Reply:

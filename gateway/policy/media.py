@@ -1,9 +1,14 @@
 """Types and extensions: what a `Content-Type` names, and which extensions a tenant's types allow."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 _NAME: Final = frozenset("!#$&^_.+-0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 6838 section 4.2; '*' is the policy's
+
+
+_REMEMBERED_LENGTH: Final = 256
+"""Characters; what strangers could fill the memory with stays within a few KiB."""
 
 
 def essence(content_type: str) -> str | None:
@@ -12,6 +17,11 @@ def essence(content_type: str) -> str | None:
     A comma outside quotes is malformed here: browsers that are served such a value take the type after the comma
     (Fetch standard, "extract a MIME type"), which nobody would have judged.
     """
+    return _essence(content_type) if len(content_type) <= _REMEMBERED_LENGTH else _essence.__wrapped__(content_type)
+
+
+@lru_cache(maxsize=256)
+def _essence(content_type: str) -> str | None:
     value, _, parameters = content_type.partition(";")
     main, _, sub = value.strip(" \t").lower().partition("/")
     if not (value.isascii() and main and sub and _NAME.issuperset(main) and _NAME.issuperset(sub)):

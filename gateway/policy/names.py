@@ -7,6 +7,7 @@ another name than the one that was judged.
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -27,7 +28,7 @@ square of a run of combining marks."""
 _JOINERS: Final = frozenset("\u200c\u200d")  # emoji sequences and Persian need them
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLACEHOLDER: Final = re.compile(r"\{([a-z]+)\}")
-_DATED: Final = re.compile(r"\{(?:year|month|day)\}")
+_DATED: Final = frozenset({"year", "month", "day"})
 _NO_SEGMENTS: Final = frozenset({"", ".", ".."})
 _DENY_CUT: Final = re.compile(r"[\s:;%]")
 _PRINTABLE_ASCII: Final = re.compile(r"[ -~]*")
@@ -115,15 +116,24 @@ def object_key(policy: Policy, principal: Principal, name: str, minted: Minted) 
     if "{subject}" in policy.key and not _is_segment(principal.subject):
         return _invalid("The credential's subject can't be a segment of a key.")
     values = {"tenant": policy.tenant, "name": name, "subject": principal.subject, "uuid": minted.uuid}
-    if _DATED.search(policy.key):
+    literals, placeholders = _template(policy.key)
+    if not _DATED.isdisjoint(placeholders):
         at = datetime.fromtimestamp(minted.at, UTC)
         values |= {"year": f"{at.year:04}", "month": f"{at.month:02}", "day": f"{at.day:02}"}
-    key = _PLACEHOLDER.sub(lambda match: values[match[1]], policy.key)
+    filled = [literal + values[placeholder] for literal, placeholder in zip(literals, placeholders, strict=False)]
+    key = "".join(filled) + literals[-1]
     if len(key.encode("utf-8")) > KEY_LIMIT:
         return _invalid(f"The name makes a key of more than {KEY_LIMIT} bytes.")
     if not key.startswith(f"{policy.tenant}/") or "${" in key or not _NO_SEGMENTS.isdisjoint(key.split("/")):
         return _invalid("The name makes no key under the tenant's prefix.")
     return ObjectKey(key)
+
+
+@lru_cache(maxsize=1_024)
+def _template(key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts of a template and the placeholders between them: one text more than placeholders."""
+    parts = _PLACEHOLDER.split(key)
+    return tuple(parts[::2]), tuple(parts[1::2])
 
 
 def key_prefix(policy: Policy, principal: Principal) -> str | Refusal:

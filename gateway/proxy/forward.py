@@ -1,12 +1,13 @@
 """The streaming proxy's enactment: the body goes on to S3 as it arrives, under a signature over the grant's headers."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
 from awscrt.checksums import crc64nvme
 
+from gateway.asgi.body import Body
 from gateway.asgi.wire import Reply
 from gateway.content import HELD, mismatch
 from gateway.policy.grant import Grant
@@ -25,7 +26,7 @@ from gateway.storage import trailing
 from gateway.storage.endpoint import Endpoint
 from gateway.storage.sigv4 import Signer, encode_key
 from gateway.storage.trailing import Framed
-from gateway.storage.upstream import Answer, Upstream, UpstreamError
+from gateway.storage.upstream import Answer, Headers, Upstream, UpstreamError
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -60,17 +61,16 @@ class Forwarder:
         self._clock = clock
         self._integrity = integrity
 
-    async def __call__(self, grant: Grant, body: AsyncIterator[bytes]) -> Reply | Refusal:
+    async def __call__(self, grant: Grant, body: Body) -> Reply | Refusal:
         """Stream the body to the grant's key; raises BodyAbortedError when the client breaks off."""
-        head = await _first_bytes(body)
-        first = b"".join(head)
+        first = await body.held(HELD)
         whole = len(first) == grant.size
         wrong = mismatch(grant.content_type, first, whole=whole)
         if wrong is not None:
             return Refusal(code=Code.CONTENT_MISMATCH, detail=wrong)
-        return await self._send(grant, self._framed(grant, _from(head, body), first if whole else None))
+        return await self._send(grant, self._framed(grant, body, first if whole else None))
 
-    def _framed(self, grant: Grant, body: AsyncIterator[bytes], whole: bytes | None) -> Framed:
+    def _framed(self, grant: Grant, body: Body, whole: bytes | None) -> Framed:
         """The request, with a checksum of ours where the client sent none; `whole` is a body that is all here."""
         headers = grant.s3_headers()
         if grant.checksum is None and self._integrity is not Integrity.NONE:
@@ -78,7 +78,7 @@ class Forwarder:
                 headers = (*headers, (trailing.HEADER, trailing.encoded(crc64nvme(whole))))
             elif self._integrity is Integrity.ALL:
                 return trailing.framed(headers, body, grant.size, crc64nvme)
-        return Framed(headers=headers, body=body, length=grant.size)
+        return Framed(headers=headers, body=body, length=grant.size, whole=whole)
 
     async def _send(self, grant: Grant, framed: Framed) -> Reply | Refusal:
         path = self._endpoint.path_for(grant.key)
@@ -92,31 +92,16 @@ class Forwarder:
         )
         url = self._endpoint.url_for(grant.key)
         try:
-            answer = await self._upstream.put(url, (*framed.headers, *signed.items()), framed.body, framed.length)
+            answer = await self._sent(url, (*framed.headers, *signed.items()), framed)
         except UpstreamError as error:
             _LOG.warning("S3 gave no answer to a PUT: %s", error)
             return unanswered(error)
         return _success(grant, answer) if is_success(answer) else _failure(grant, answer)
 
-
-async def _first_bytes(body: AsyncIterator[bytes]) -> list[bytes]:
-    """The chunks with the bytes that tell a type from its signature: at least `HELD` of them, or all there are."""
-    head: list[bytes] = []
-    held = 0
-    async for chunk in body:
-        head.append(chunk)
-        held += len(chunk)
-        if held >= HELD:
-            break
-    return head
-
-
-async def _from(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The body whole again; what was held back is let go of as it is sent."""
-    while head:
-        yield head.pop(0)
-    async for chunk in rest:
-        yield chunk
+    async def _sent(self, url: str, headers: Headers, framed: Framed) -> Answer:
+        if framed.whole is not None:
+            return await self._upstream.put_whole(url, headers, framed.whole)
+        return await self._upstream.put(url, headers, framed.body, framed.length)
 
 
 def _failure(grant: Grant, answer: Answer) -> Refusal:

@@ -6,13 +6,15 @@ The rule that keeps requests apart: a next head is looked for only where the bod
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
+from gateway.alarm import Alarm
+from gateway.asgi.direct import Answer
 from gateway.policy.problems import Code, Refusal
-from gateway.server._deadlines import Alarm, Pace
+from gateway.server._deadlines import Pace
 from gateway.server._exchange import App, Exchange, scope_of
 from gateway.server._framing import Framing, framing_for
 from gateway.server._head import HeadReader, RequestHead, malformed
@@ -70,6 +72,7 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     date: DateLine
     new_id: Callable[[], str]
+    direct: Callable[[bytes], Answer | None] = lambda _path: None
     scheme: str = "http"
     observer: Observer = field(default_factory=Unobserved)
     stopping: bool = False
@@ -207,10 +210,17 @@ class Connection(asyncio.Protocol):
         self._read_body(rest)
         if self._exchange is None:  # the body was at fault at once: the application never sees it
             return
-        scope = scope_of(head, exchange.request_id, self._client, self._server, shared.scheme, headers=exchange.headers)
-        task = shared.loop.create_task(exchange.run(shared.app, scope))
+        task = shared.loop.create_task(self._served(exchange, head))
         shared.tasks.add(task)
         task.add_done_callback(shared.tasks.discard)
+
+    def _served(self, exchange: Exchange, head: RequestHead) -> Coroutine[Any, Any, None]:
+        """The exchange, run: directly where the application can be asked so, else over ASGI."""
+        shared = self._shared
+        if (answer := shared.direct(head.raw_path)) is not None:
+            return exchange.run_directly(answer)
+        scope = scope_of(head, exchange.request_id, self._client, self._server, shared.scheme, headers=exchange.headers)
+        return exchange.run(shared.app, scope)
 
     def _read_body(self, data: bytes) -> None:
         framing, exchange = self._framing, self._exchange

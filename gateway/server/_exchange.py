@@ -1,6 +1,6 @@
-"""One request and its answer, as ASGI 3 sees them (scope type `http`).
+"""One request and its answer, as an application sees them: over ASGI 3 (scope type `http`) or directly.
 
-Owns what `receive` and `send` mean: the body's queue, `100 Continue`, disconnects, and what becomes of an application
+Owns the body's queue, what `receive` and `send` mean, `100 Continue`, disconnects, and what becomes of an application
 that fails. The connection it belongs to is a `Wire`: it owns bytes, deadlines and what happens afterwards.
 """
 
@@ -10,9 +10,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, Protocol
 from urllib.parse import unquote_to_bytes
 
-from gateway.asgi.wire import FRONT
+from gateway.asgi.body import Body
+from gateway.asgi.direct import Answer, Call
+from gateway.asgi.wire import FRONT, Reply
+from gateway.intake import RawRequest
 from gateway.server._head import RequestHead
 from gateway.server._response import ResponseEncoder, ResponseError
+from gateway.storage.upstream import BodyAbortedError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -138,10 +142,23 @@ class Exchange:
 
     async def run(self, app: App, scope: Scope) -> None:
         """Call the application and see to it that the request gets an answer or the connection an end."""
+        await self._seen_through(lambda: app(scope, self.receive, self.send))
+
+    async def run_directly(self, answer: Answer) -> None:
+        """The same for what answers without ASGI."""
+        await self._seen_through(lambda: self._answered_by(answer))
+
+    async def _answered_by(self, answer: Answer) -> None:
+        call = Call(raw=raw_of(self.head), request_id=self.request_id, body=Body(self.pull), told=self.headers)
+        reply = await answer(call)
+        if reply is not None and not self._gone:
+            self._send_whole(reply)
+
+    async def _seen_through(self, answering: Callable[[], Awaitable[None]]) -> None:
         if self._gone:  # the request broke before its turn came
             return
         try:
-            await app(scope, self.receive, self.send)
+            await answering()
             if not self._encoder.complete and not self._gone:
                 _log.error("request %s: the application gave no complete answer", self.request_id)
         except Exception:  # noqa: BLE001 - the last boundary: whatever a defect raises becomes a 500 with an id
@@ -152,9 +169,17 @@ class Exchange:
 
     async def receive(self) -> Message:
         """ASGI `receive`: what has come of the body, else wait; `http.disconnect` after the end of the exchange."""
+        try:
+            body, more = await self.pull()
+        except BodyAbortedError:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    async def pull(self) -> tuple[bytes, bool]:
+        """What has come of the body, else wait, and whether more is to come; BodyAbortedError where none will."""
         while True:
             if self._gone or self._encoder.complete:
-                return {"type": "http.disconnect"}
+                raise BodyAbortedError
             if self._pieces or (self.body_complete and not self._end_told):
                 return self._take()
             waiter = asyncio.get_running_loop().create_future()
@@ -162,13 +187,13 @@ class Exchange:
             self._wire.body_wanted(self)
             await waiter
 
-    def _take(self) -> Message:
+    def _take(self) -> tuple[bytes, bool]:
         pieces, self._pieces, self.buffered = self._pieces, [], 0
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._end_told = self.body_complete
         if not self.body_complete:
             self._wire.body_wanted(self)
-        return {"type": "http.request", "body": body, "more_body": not self.body_complete}
+        return body, not self.body_complete
 
     async def send(self, message: Message) -> None:
         """ASGI `send`. Raises `ResponseError` for an answer that can't be sent; silent once the client is gone."""
@@ -189,10 +214,29 @@ class Exchange:
         pieces = self._encoder.body(data, more=more, close=self.closes, date=self._wire.date())
         self._wire.write(pieces)
         if self._encoder.complete:
-            self._pieces.clear()
-            self.buffered = 0
-            self._wake()
-            self._wire.answered(self)
+            self._answered()
+
+    def _send_whole(self, reply: Reply) -> None:
+        self.closes = self._wire.must_close(self)
+        whole = self._encoder.whole(reply.status, reply.headers, reply.body, close=self.closes, date=self._wire.date())
+        self._wire.write([whole])
+        self._answered()
+
+    def _answered(self) -> None:
+        self._pieces.clear()
+        self.buffered = 0
+        self._wake()
+        self._wire.answered(self)
+
+
+def raw_of(head: RequestHead) -> RawRequest:
+    """The request as intake reads it; bytes of the path that are not UTF-8 become surrogate escapes."""
+    return RawRequest(
+        method=head.method,
+        path=head.raw_path.decode("utf-8", "surrogateescape"),
+        query=(head.query or b"").decode("latin-1"),
+        headers=tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]),
+    )
 
 
 def scope_of(

@@ -18,6 +18,9 @@ _BODILESS: Final = frozenset((204, 304))
 _OURS: Final = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"))
 """Hop-by-hop headers (RFC 9110 section 7.6.1): the server's own, never an application's."""
 
+_FRAMING: Final = frozenset(name.decode("ascii") for name in _OURS) | {"content-length", "date"}
+"""What a whole answer gets from the server alone."""
+
 
 class ResponseError(RuntimeError):
     """The application's answer can't be sent: a defect of the application, not of the request."""
@@ -113,6 +116,24 @@ class ResponseEncoder:
             raise ResponseError("A 204 has no Content-Length.")
         self._status, self._lines = status, lines
 
+    def whole(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, close: bool, date: bytes) -> bytes:
+        """A whole answer in one piece, instead of `start` and `body`. Raises `ResponseError`."""
+        pairs = tuple(headers)
+        names = [name for name, _ in pairs]
+        head = "".join([f"{name}: {value}\r\n" for name, value in pairs]).encode("latin-1")
+        if self._status or not 200 <= status <= 599:
+            raise ResponseError("The answer was started before, or its status is not a final one.")
+        # What is left of a head without the octets of fields is one CRLF a line, or something was smuggled in.
+        if head.translate(None, FIELD_OCTETS) != b"\r\n" * len(names) or not _are_tokens(names):
+            raise ResponseError("A header of the answer is not valid.")
+        if not _FRAMING.isdisjoint(names):
+            raise ResponseError("The framing of an answer is the server's own.")
+        self._status, self.begun, self.complete = status, True, True
+        length = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
+        end = b"connection: close\r\n\r\n" if close else b"\r\n"
+        sent = b"" if self._bodiless else body
+        return b"".join((_status_line(status), head, length, date, end, sent))
+
     def body(self, data: bytes, *, more: bool, close: bool, date: bytes) -> list[bytes]:
         """The pieces to write for a piece of body; the head comes with the first. Raises `ResponseError`."""
         if not self._status or self.complete:
@@ -166,6 +187,10 @@ class ResponseEncoder:
         if not value.isdigit() or self._remaining is not None:
             raise ResponseError("The answer's Content-Length is not one number.")
         self._remaining = int(value)
+
+
+def _are_tokens(names: list[str]) -> bool:
+    return all(names) and not "".join(names).encode("latin-1").translate(None, TOKEN)
 
 
 def _status_line(status: int) -> bytes:

@@ -10,7 +10,8 @@ from fastapi import Request
 
 from gateway.admission import Admission, Authenticator
 from gateway.allowance import Allowance
-from gateway.asgi.cors import WithCors
+from gateway.asgi.cors import WithCors, answer_with_cors
+from gateway.asgi.direct import Answer
 from gateway.asgi.front import Enact, RequestIds, UploadFront
 from gateway.asgi.metered import Metered
 from gateway.asgi.mounts import Mounts
@@ -121,10 +122,12 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             request_ids=request_ids,
         )
 
-    proxy = front(Backend.PROXY, forwarder, parts.turnstile) if parts.proxy is None else parts.proxy(admission)
+    own = {Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.presigner.redirect)}
+    if parts.proxy is None:
+        own[Backend.PROXY] = front(Backend.PROXY, forwarder, parts.turnstile)
     backends: dict[Backend, Application] = {
-        Backend.PROXY: proxy,
-        Backend.PRESIGNED: front(Backend.PRESIGNED, presigner.presigner.redirect),
+        **({} if parts.proxy is None else {Backend.PROXY: parts.proxy(admission)}),
+        **own,
         Backend.EDGE: parts.edge(admission),
     }
     files = FilesFront(admission=admission, carriages=ways, backends=backends, request_ids=request_ids)
@@ -143,6 +146,9 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
     def paged(application: Application, calls: Calls) -> Application:
         return WithCors(application, cors=parts.cors, calls=calls, request_ids=request_ids)
 
+    direct: dict[str, Answer] = {
+        BASES[backend]: answer_with_cors(each.answer, cors=parts.cors, calls=UPLOADS) for backend, each in own.items()
+    }
     mounts = {**{BASES[backend]: application for backend, application in backends.items()}, FILES_BASE: files}
     fallback = paged(plans_first(WithRequestId(api, request_ids), presigner, request_ids), API)
     everything = Mounts(
@@ -150,6 +156,7 @@ def compose(parts: Parts, request_ids: RequestIds = request_id) -> Application:
             **{base: paged(application, UPLOADS) for base, application in mounts.items()},
             TICKET_BASE: TicketFront(fallback, presigner.tickets),
         },
+        direct=direct,
         fallback=fallback,
     )
     return Metered(Switched(everything, parts.switches, request_ids), parts.metrics)

@@ -3,7 +3,7 @@
 Owns listening, starting and stopping. What a request may look like is `_head` and `_framing`, what a connection does
 is `_connection`, what the application sees is `_exchange`; why this is not a stock server is decision 0105.
 It speaks HTTP/1.1, plain or under TLS, and calls its application with scopes of type `http` only (no lifespan, no
-websocket).
+websocket), or without ASGI where it can be asked directly (`gateway.asgi.direct`, decision 0107).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gateway.asgi.direct import Direct
 from gateway.server._connection import Connection, Observer, Shared, Unobserved
 from gateway.server._exchange import EXTENSION, App, Message, Receive, Scope, Send
 from gateway.server._handshakes import SecureListener
@@ -107,12 +108,14 @@ class Server:
         if self._shared is not None:
             raise RuntimeError("the server was started before")
         loop = asyncio.get_running_loop()
+        application: object = self._app
         shared = self._shared = Shared(
             app=self._app,
             limits=self._limits,
             loop=loop,
             date=self._date,
             new_id=self._new_id,
+            direct=application.direct if isinstance(application, Direct) else lambda _path: None,
             scheme="http" if tls is None else "https",
             observer=self._observer,
         )

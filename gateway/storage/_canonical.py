@@ -9,6 +9,8 @@ value would sign a header nobody sent.
 import re
 import string
 from collections.abc import Iterable
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 Pairs = Iterable[tuple[str, str]]
@@ -17,11 +19,16 @@ Pairs = Iterable[tuple[str, str]]
 _NAMES: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*")
 """Lower-case field names (RFC 9110 section 5.6.2, `token`) joined by the `;` that no name has."""
 
+_NAME: Final = itemgetter(0)
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What RFC 9110 section 5.5 keeps out of a field value: every control character but the tab."""
 
 _SOLID: Final = re.compile(r"[!-~]*")
 """A value with nothing to trim and nothing to refuse: nearly all of them."""
+
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9._~/-]*")
+"""A key that is its own encoding."""
 
 _PLAIN_NAMES: Final = re.compile(r"[a-z0-9;._~-]*")
 
@@ -40,6 +47,8 @@ def encode_key(key: str) -> str:
     Encodes exactly once and normalises nothing: `a//b`, `.` and `%41` are keys of their own to S3. A lone surrogate,
     which has no UTF-8, is a `ValueError`.
     """
+    if _PLAIN_KEY.fullmatch(key):
+        return key
     # Latin-1 gives every octet of the UTF-8 a character of its own, so that one C loop replaces them all.
     return key.encode().decode("latin-1").translate(_PATH)
 
@@ -66,17 +75,30 @@ def canonical_headers(host: str, headers: Pairs) -> tuple[str, str]:
     the request will be sent to and replaces a `host` among `headers`. A name that is no token or a value with a
     control character is a `ValueError`.
     """
-    merged: dict[str, str] = {}
-    for name, value in headers:
-        lower = name.lower()
-        merged[lower] = f"{merged[lower]},{_trimmed(value)}" if lower in merged else _trimmed(value)
-    merged["host"] = _trimmed(host)
-    ordered = sorted(merged)
-    lines, names = "".join([f"{name}:{merged[name]}\n" for name in ordered]), ";".join(ordered)
-    # One match for all names, not one a name: this stands on the path of every signature.
-    if names.count(";") != len(ordered) - 1 or not _NAMES.fullmatch(names):
+    pairs = [(name.lower(), value) for name, value in headers]
+    pairs.append(("host", host))
+    # One look at all values and at all names, not one at each: this stands on the path of every signature.
+    if not _SOLID.fullmatch("".join([value for _, value in pairs])) or len(dict(pairs)) != len(pairs):
+        pairs = _merged(pairs)
+    pairs.sort(key=_NAME)
+    names = ";".join([name for name, _ in pairs])
+    if names.count(";") != len(pairs) - 1 or not _are_names(names):
         raise ValueError("a header to sign has a name that is no token")
-    return lines, names
+    return "".join([f"{name}:{value}\n" for name, value in pairs]), names
+
+
+def _merged(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Values trimmed and those of a name joined; the last `host` is the one that counts."""
+    merged: dict[str, str] = {}
+    for name, value in pairs:
+        repeated = name in merged and name != "host"
+        merged[name] = f"{merged[name]},{_trimmed(value)}" if repeated else _trimmed(value)
+    return list(merged.items())
+
+
+@lru_cache(maxsize=256)
+def _are_names(names: str) -> bool:
+    return _NAMES.fullmatch(names) is not None
 
 
 def canonical_request(method: str, path: str, query: str, headers: tuple[str, str], payload_hash: str) -> str:

@@ -11,6 +11,8 @@ from typing import Final, cast
 
 import httptools
 
+from gateway.alarm import Alarm
+
 HEAD_LIMIT: Final = 65_536
 """The most bytes of an answer's header fields."""
 
@@ -161,9 +163,10 @@ class Exchange:
 class Connection(asyncio.Protocol):
     """A connection that is open until it is lost; `on_lost` is told when that was while nobody used it."""
 
-    __slots__ = ("_drained", "_exchange", "_paused", "_transport", "closed", "idle_since", "on_lost")
+    __slots__ = ("_alarm", "_drained", "_exchange", "_paused", "_transport", "closed", "idle_since", "on_lost")
 
     def __init__(self) -> None:
+        self._alarm = Alarm(asyncio.get_running_loop(), self._late)
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._paused = False
@@ -187,6 +190,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
+    def due(self, moment: float | None) -> None:
+        """Wait for the exchange until this moment of the loop's clock and no longer; None: as long as it takes."""
+        self._alarm.set(moment)
+
     @property
     def paused(self) -> bool:
         """Whether the server takes less than it is sent."""
@@ -201,6 +208,7 @@ class Connection(asyncio.Protocol):
     def finish(self) -> bool:
         """The exchange is over; whether the connection may be used again. It is closed where it may not."""
         exchange, self._exchange = self._exchange, None
+        self._alarm.set(None)
         if exchange is not None and exchange.done and exchange.reusable and not self._paused and self.usable:
             return True
         self.abort()
@@ -236,6 +244,7 @@ class Connection(asyncio.Protocol):
             self._exchange.fail("the connection was lost" if error is None else type(error).__name__)
         elif self.on_lost is not None:
             self.on_lost(self)
+        self._alarm.cancel()
         self._wake()
         self.closed.set_result(None)
 
@@ -246,6 +255,11 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """There is room again."""
         self._wake()
+
+    def _late(self) -> None:
+        if self._exchange is not None:
+            self._exchange.fail("TimeoutError")
+        self.abort()
 
     def _wake(self) -> None:
         self._paused = False

@@ -33,12 +33,16 @@ Crc = Callable[[bytes, int], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framed:
-    """A request's headers, body, the length of that body in bytes, and what is signed of it, as they go to S3."""
+    """A request's headers, body, the length of that body in bytes, and what is signed of it, as they go to S3.
+
+    `whole` is the body once more where all of it is here, so that nothing has to be waited for.
+    """
 
     headers: Headers
     body: AsyncIterator[bytes] = field(repr=False)
     length: int
     payload_hash: str = UNSIGNED_PAYLOAD
+    whole: bytes | None = field(default=None, repr=False)
 
 
 def encoded(crc: int) -> str:

@@ -157,6 +157,13 @@ class Upstream:
             raise UpstreamError("the answer is too long", sent_all=True)
         return _answer(exchange, sent_all=True)
 
+    async def put_whole(self, url: str, headers: Headers, body: bytes) -> Answer:
+        """The same as `put` for a body that is here: where it is small it goes out with the head, in one piece."""
+        origin, head = _request("PUT", url, headers)
+        if len(body) > _PIECE:
+            return await self._streamed(origin, head, _Body(_once(body), len(body)))
+        return _answer(await self._at_once(origin, "PUT", head + body, within=self._timeouts.answer), sent_all=True)
+
     async def put(self, url: str, headers: Headers, chunks: AsyncIterator[bytes], size: int) -> Answer:
         """Send one PUT of `size` bytes to the already encoded `url`; `headers` include its `content-length`.
 
@@ -164,7 +171,9 @@ class Upstream:
         breaks off, answers what is no HTTP, or speaks of success before it can have the whole body.
         """
         origin, head = _request("PUT", url, headers)
-        body = _Body(chunks, size)
+        return await self._streamed(origin, head, _Body(chunks, size))
+
+    async def _streamed(self, origin: Origin, head: bytes, body: _Body) -> Answer:
         first = await body.next()
         connection = await self._connection(origin, "PUT")
         exchange = Exchange(bodiless=False, most=_ANSWER_LIMIT)
@@ -212,18 +221,27 @@ class Upstream:
     async def _small(
         self, method: str, url: str, headers: Headers, body: bytes, *, most: int, within: float
     ) -> Exchange:
-        """One request that is sent at once; raises UpstreamError."""
+        """One request whose whole answer has a time; raises UpstreamError."""
         origin, head = _request(method, url, headers)
+        return await self._at_once(origin, method, head + body, most=most, within=within)
+
+    async def _at_once(
+        self, origin: Origin, method: str, data: bytes, *, within: float, most: int = _ANSWER_LIMIT
+    ) -> Exchange:
+        """The exchange of a request that is sent in one piece, ended; raises UpstreamError where there is nobody."""
         connection = await self._connection(origin, method)
         exchange = Exchange(bodiless=method == "HEAD", most=most)
-        sent_at = time.perf_counter()
+        now, sent_at = asyncio.get_running_loop().time, time.perf_counter()
         try:
-            async with asyncio.timeout(within):
-                connection.begin(exchange, head + body)
-                await exchange.ended
-        except TimeoutError:
+            connection.begin(exchange, data)
+            if connection.paused:
+                exchange.on_end = connection.abort  # an answer to what was not taken whole is this connection's last
+                connection.due(now() + self._timeouts.stall)
+                await connection.drained()
+                exchange.on_end = None
             if not exchange.done:
-                raise UpstreamError("TimeoutError", sent_all=True) from None
+                connection.due(now() + within)
+                await exchange.ended
         finally:
             self._release(origin, connection, whole=True)
             self._told(method, exchange, sent_at)
@@ -252,6 +270,10 @@ class Upstream:
             connection.abort()
         if self._pool is not None:
             self._pool.release(origin, connection)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _due(deadline: asyncio.Timeout, seconds: float) -> None:

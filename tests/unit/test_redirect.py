@@ -1,10 +1,10 @@
 """A presigned URL and the credentials that sign it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.asgi.body import Body
 from gateway.policy.decide import decide
 from gateway.policy.grant import Grant
 from gateway.policy.model import Backend, Carriage, Intent, Minted, Policy, Principal, TenantId
@@ -58,10 +58,10 @@ def test_a_url_never_outlives_its_credentials(left: float | None, lifetime: int)
 def test_credentials_that_have_run_out_sign_nothing(left: float) -> None:
     """There is no URL that could not work; the client is told to try again."""
 
-    async def no_body() -> AsyncIterator[bytes]:
-        yield b""
+    async def no_body() -> tuple[bytes, bool]:
+        return b"", False
 
-    outcome = asyncio.run(presigner(NOW + left).redirect(grant(), no_body()))
+    outcome = asyncio.run(presigner(NOW + left).redirect(grant(), Body(no_body)))
 
     assert isinstance(outcome, Refusal)
     assert outcome.code is Code.STORAGE_UNAVAILABLE
