@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from gateway.asgi.direct import Answer as Answering
+from gateway.asgi.direct import Call
+from gateway.asgi.wire import Reply
 from gateway.server.http1 import App, HttpLimits, Observer, Receive, Scope, Send, Server, new_event_loop
+from gateway.storage.upstream import BodyAbortedError
 
 PATIENCE = 10.0
 """Seconds after which a test gives up: only a defect makes it wait."""
@@ -74,6 +78,30 @@ class Recorder:
         answer = b"{}" if known else b'{"type":"urn:upload-gateway:problem:method-not-allowed"}'
         kind = b"application/json" if known else b"application/problem+json"
         await respond(send, 200 if known else 405, answer, [(b"content-type", kind)])
+
+
+class DirectRecorder(Recorder):
+    """The same application, asked without ASGI."""
+
+    def direct(self, raw_path: bytes) -> Answering:
+        """Every path is answered here."""
+        del raw_path
+        return self.answer
+
+    async def answer(self, call: Call) -> Reply | None:
+        """Read the body, remember the request and answer it."""
+        path = call.raw.path.encode("utf-8", "surrogateescape")
+        scope: Scope = {"method": call.raw.method, "raw_path": path, "headers": call.raw.headers}
+        try:
+            body = b"".join([piece async for piece in call.body])
+        except BodyAbortedError:
+            self.seen.append(Seen(scope=scope, body=None))
+            return None
+        self.seen.append(Seen(scope=scope, body=body))
+        if call.raw.method in ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"):
+            return Reply(status=200, headers=(("content-type", "application/json"),), body=b"{}")
+        refused = b'{"type":"urn:upload-gateway:problem:method-not-allowed"}'
+        return Reply(status=405, headers=(("content-type", "application/problem+json"),), body=refused)
 
 
 async def read_body(receive: Receive) -> bytes | None:
@@ -240,6 +268,17 @@ def start(loop: asyncio.AbstractEventLoop) -> Iterator[Starter]:
 def shared_front(loop: asyncio.AbstractEventLoop) -> Iterator[Front]:
     """One front with default limits for the tests that only ask it."""
     front = _start(loop, None, None)
+    yield front
+    front.call(front.server.stop(1))
+    assert front.server.connections == 0
+
+
+@pytest.fixture(scope="module")
+def direct_front(loop: asyncio.AbstractEventLoop) -> Iterator[Front]:
+    """The same with an application that is asked directly."""
+    recorder = DirectRecorder()
+    front = _start(loop, recorder, None)
+    front.recorder = recorder
     yield front
     front.call(front.server.stop(1))
     assert front.server.connections == 0

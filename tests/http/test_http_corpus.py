@@ -77,6 +77,14 @@ def test_request_gets_exactly_its_verdict(shared_front: Any, entry: dict[str, An
 
 
 @pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry["name"])
+def test_request_gets_the_same_verdict_from_an_application_asked_directly(
+    direct_front: Any, entry: dict[str, Any]
+) -> None:
+    """Whether the application is asked over ASGI or directly, a request's verdict and its connection's end are one."""
+    check(direct_front, entry, [raw_of(entry)])
+
+
+@pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry["name"])
 def test_request_gets_the_same_verdict_byte_by_byte(shared_front: Any, entry: dict[str, Any]) -> None:
     """How the bytes are cut into packets changes nothing: byte by byte (a long request: in pieces of 1,000)."""
     raw = raw_of(entry)
