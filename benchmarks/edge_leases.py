@@ -1,151 +1,100 @@
-"""How well a rate holds at an edge of many sandboxes: the budget divided, and leased in shares. A simulation.
+"""How well shares hold a tenant at an edge of many sandboxes: the function's own code, under skewed load. A simulation.
 
-    .venv/bin/python benchmarks/edge_leases.py [--svg docs/decisions/0904-leases.svg]
+    .venv/bin/python benchmarks/edge_leases.py [--svg docs/decisions/0904-shares.svg]
 
-A tenant may do 200 uploads a second (burst 200) and is offered three times as much, for a minute, through sandboxes of
-which the busiest gets most (Zipf's law). "Divided": each sandbox has its part of the rate. "Leased": a sandbox takes
-some tokens from the shared bucket at once, spends them, and loses what is left after two seconds; while the bucket is
-empty it asks again after 50 ms. What is said: admitted against the budget, and updates of the shared bucket an upload.
+A tenant may do 200 uploads a second (burst 200) and is offered three times as much for a minute, through sandboxes that
+are asked alike, or the busiest most (Zipf's law). Its document was made for half as many sandboxes as there are, as
+many, or twice as many. What decides is `gateway.tenants.shares` as it ships, on a clock of its own. What is said:
+admitted against the budget of rate and burst; and spent of a lease of a quota, offered three times over.
 """
 
 import argparse
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-RATE: Final = 200.0
-BURST: Final = 200.0
-OFFERED: Final = 3.0
+from gateway.policy.model import QuotaRule, RateRule
+from gateway.tenants.ledger import Reservation, Reserved
+from gateway.tenants.published.contents import Lease, Share
+from gateway.tenants.rate import Taken
+from gateway.tenants.shares import SharedOut
+
+RULE: Final = RateRule(per_second=200.0, burst=200)
 SECONDS: Final = 60.0
-STEP: Final = 0.005
-LEASE_SECONDS: Final = 2.0
-PAUSE: Final = 0.05
+OFFERED: Final = 3.0
 SANDBOXES: Final = (5, 20, 100, 400)
-SHARES: Final = (1, 5, 20, 80)
+MEANT: Final = {"made for half": 0.5, "made for as many": 1.0, "made for twice": 2.0}
+LEASE: Final = 1 << 34
+QUOTA: Final = QuotaRule(bytes=1 << 40, objects=None)
 
 
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket; `updates` counts the questions."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Parts of one: of the rate's budget that was admitted, of the lease that was spent."""
 
     rate: float
-    burst: float
-    level: float
-    at: float = 0.0
-    updates: int = 0
-
-    def take(self, wanted: float, now: float) -> float:
-        """All that is wanted, or nothing."""
-        self.updates += 1
-        self.level = min(self.burst, self.level + (now - self.at) * self.rate)
-        self.at = now
-        if self.level < wanted:
-            return 0.0
-        self.level -= wanted
-        return wanted
+    lease: float
 
 
-class Sandbox(Protocol):
-    """Decides about one upload."""
-
-    def admits(self, now: float) -> bool:
-        """Whether it may happen now."""
-        ...
-
-
-@dataclass(slots=True)
-class Divided:
-    """A part of the rate for each, whoever is busy."""
-
-    own: Bucket
-
-    def admits(self, now: float) -> bool:
-        """By its own part."""
-        return self.own.take(1.0, now) > 0
+def arrivals(count: int, skew: float, chance: random.Random) -> list[tuple[float, int]]:
+    """When, and at which sandbox: a Poisson process whose sandboxes have weights by Zipf's law."""
+    weights = [1 / (place + 1) ** skew for place in range(count)]
+    times, now = [], 0.0
+    while now < SECONDS:
+        times.append(now)
+        now += chance.expovariate(RULE.per_second * OFFERED)
+    return list(zip(times, chance.choices(range(count), weights, k=len(times)), strict=True))
 
 
-@dataclass(slots=True)
-class Leased:
-    """Tokens taken from the shared bucket, some at a time."""
-
-    shared: Bucket
-    share: int
-    left: float = 0.0
-    until: float = field(default=-math.inf)
-    ask_at: float = 0.0
-
-    def admits(self, now: float) -> bool:
-        """By what it has taken, or takes now."""
-        if self.left < 1 or now >= self.until:
-            if now < self.ask_at:
-                return False
-            self.left, self.until = self.shared.take(self.share, now), now + LEASE_SECONDS
-            if self.left < 1:
-                self.ask_at = now + PAUSE
-                return False
-        self.left -= 1
-        return True
+def simulate(count: int, share: Share, skew: float, seed: int = 1) -> Outcome:
+    """A minute of load on so many sandboxes that have this share."""
+    now = [0.0]
+    sandboxes = [SharedOut(lambda: now[0]) for _ in range(count)]
+    events = arrivals(count, skew, random.Random(seed))
+    size = round(OFFERED * LEASE / len(events))
+    admitted = spent = 0
+    for number, (at, place) in enumerate(events):
+        now[0] = at
+        admitted += isinstance(sandboxes[place].rates(share).take("acme", RULE, at), Taken)
+        wanted = Reservation(id=str(number), tenant="acme", key=f"acme/{number}", bytes=size, expires_at=at)
+        spent += isinstance(sandboxes[place].ledger(share).reserve(wanted, QUOTA), Reserved)
+    return Outcome(admitted / (RULE.burst + RULE.per_second * SECONDS), spent * size / LEASE)
 
 
-def simulate(sandboxes: list[Sandbox], chance: random.Random) -> int:
-    """Uploads that were admitted in a minute of skewed load."""
-    weights = [1 / (place + 1) for place in range(len(sandboxes))]
-    scale = RATE * OFFERED * STEP / sum(weights)
-    admitted = 0
-    for step in range(round(SECONDS / STEP)):
-        now = step * STEP
-        for sandbox, weight in zip(sandboxes, weights, strict=True):
-            admitted += sum(sandbox.admits(now) for _ in range(poisson(weight * scale, chance)))
-    return admitted
-
-
-def poisson(mean: float, chance: random.Random) -> int:
-    """A Poisson variate (Knuth)."""
-    limit, product, count = math.exp(-mean), chance.random(), 0
-    while product > limit:
-        product *= chance.random()
-        count += 1
-    return count
-
-
-def rows(seed: int = 1) -> list[tuple[str, list[tuple[float, float]]]]:
-    """For each way, and each number of sandboxes: admitted against the budget, and updates an admitted upload."""
-    budget = BURST + RATE * SECONDS
-    result: list[tuple[str, list[tuple[float, float]]]] = []
-    divided: list[tuple[float, float]] = []
-    for count in SANDBOXES:
-        parts: list[Sandbox] = [Divided(Bucket(RATE / count, max(1, BURST / count), 1.0)) for _ in range(count)]
-        divided.append((simulate(parts, random.Random(seed)) / budget, 0.0))
-    result.append(("divided", divided))
-    for share in SHARES:
-        leased: list[tuple[float, float]] = []
-        for count in SANDBOXES:
-            shared = Bucket(RATE, BURST, BURST)
-            admitted = simulate([Leased(shared, share) for _ in range(count)], random.Random(seed))
-            leased.append((admitted / budget, shared.updates / admitted))
-        result.append((f"leases of {share}", leased))
+def rows() -> list[tuple[str, list[Outcome]]]:
+    """For each way, and each number of sandboxes."""
+    result = []
+    for load, skew in (("alike", 0.0), ("Zipf", 1.0)):
+        for meant, factor in MEANT.items():
+            outcomes = []
+            for count in SANDBOXES:
+                lease = Lease(id="l", bytes=LEASE, objects=None, until=SECONDS + 1)
+                outcomes.append(simulate(count, Share(instances=math.ceil(count * factor), lease=lease), skew))
+            result.append((f"{load}, {meant}", outcomes))
     return result
 
 
-def svg(table: list[tuple[str, list[tuple[float, float]]]]) -> str:
+def svg(table: list[tuple[str, list[Outcome]]]) -> str:
     """A bar for each way and number of sandboxes, against the line of the budget."""
-    width, height, left = 720, 300, 60
+    width, height, left, scale = 900, 360, 60, 150
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height + 60}" font-family="sans-serif">']
     lines.append('<rect width="100%" height="100%" fill="white"/>')
     group = (width - left) / len(table)
-    for place, (name, values) in enumerate(table):
-        for bar, (share, _) in enumerate(values):
-            x, tall = left + place * group + bar * group / 5, share * 220
-            shade = 75 - 15 * bar
+    for place, (name, outcomes) in enumerate(table):
+        for bar, outcome in enumerate(outcomes):
+            x, tall = left + place * group + bar * group / 5, outcome.rate * scale
             lines.append(
                 f'<rect x="{x:.0f}" y="{height - tall:.0f}" width="{group / 6:.0f}" height="{tall:.0f}" '
-                f'fill="hsl(210 60% {shade}%)"><title>{SANDBOXES[bar]} sandboxes: {share:.1%}</title></rect>'
+                f'fill="hsl(210 60% {75 - 15 * bar}%)"><title>{SANDBOXES[bar]} sandboxes: {outcome.rate:.1%}</title>'
+                "</rect>"
             )
-        lines.append(f'<text x="{left + place * group:.0f}" y="{height + 18}" font-size="13">{name}</text>')
-    lines.append(f'<line x1="{left}" x2="{width}" y1="{height - 220}" y2="{height - 220}" stroke="crimson"/>')
-    lines.append(f'<text x="4" y="{height - 216}" font-size="13">budget</text>')
+        lines.append(f'<text x="{left + place * group:.0f}" y="{height + 18}" font-size="11">{name}</text>')
+    for most, said, colour in ((1, "budget", "crimson"), (2, "bound", "gray")):
+        y = height - most * scale
+        lines.append(f'<line x1="{left}" x2="{width}" y1="{y}" y2="{y}" stroke="{colour}"/>')
+        lines.append(f'<text x="4" y="{y + 4}" font-size="13">{said}</text>')
     named = ", ".join(map(str, SANDBOXES))
     lines.append(f'<text x="{left}" y="{height + 42}" font-size="13">bars: {named} sandboxes; offered: 3 times</text>')
     return "\n".join([*lines, "</svg>", ""])
@@ -156,12 +105,10 @@ def main() -> None:
     parser.add_argument("--svg", type=Path)
     options = parser.parse_args()
     table = rows()
-    print(
-        "| admitted against the budget (updates an upload) | " + " | ".join(f"{n} sandboxes" for n in SANDBOXES) + " |"
-    )
+    print("| rate admitted (lease spent) | " + " | ".join(f"{n} sandboxes" for n in SANDBOXES) + " |")
     print("| --- |" + " --: |" * len(SANDBOXES))
-    for name, values in table:
-        print(f"| {name} | " + " | ".join(f"{share:.1%} ({updates:.2f})" for share, updates in values) + " |")
+    for name, outcomes in table:
+        print(f"| {name} | " + " | ".join(f"{each.rate:.1%} ({each.lease:.1%})" for each in outcomes) + " |")
     if options.svg:
         options.svg.write_text(svg(table))
 

@@ -12,7 +12,7 @@ import pytest
 
 from edge_auth import lambda_function
 from edge_auth.assembly import Clocks, assemble
-from edge_auth.settings import Settings, SettingsError, parameter_of, with_parameter
+from edge_auth.settings import Settings, SettingsError, Throttle, ThrottleKind, parameter_of, with_parameter
 from gateway.cli import main
 from gateway.policy.model import Algorithm, Backend
 from tests.published.edge import EVENT, PAIR, Bucket
@@ -75,6 +75,53 @@ def test_settings_without_an_edge_are_one_sentence(tmp_path: Path, capsys: pytes
     assert "[edge]" in capsys.readouterr().err
 
 
+DYNAMODB = 'kind = "dynamodb"\ntable = "gateway"\nregion = "eu-central-1"'
+
+
+@pytest.mark.parametrize(
+    ("chosen", "throttle"),
+    [
+        ("", Throttle()),
+        ('throttle = "leased"', Throttle(kind=ThrottleKind.LEASED)),
+        (
+            'throttle = "shared"\nnear = ["us-east-1"]',
+            Throttle(kind=ThrottleKind.SHARED, table="gateway", region="eu-central-1", near=("us-east-1",)),
+        ),
+    ],
+)
+def test_who_counts_is_the_operator_s_choice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], chosen: str, throttle: Throttle
+) -> None:
+    """And the store's table is the function's."""
+    config = tmp_path / "gateway.toml"
+    operator = 'completer = {access_key = "c", secret_key = "s"}\noperator = {access_key = "o", secret_key = "s"}'
+    lines = GATEWAY.replace('kind = "sqlite"\npath = "gateway.sqlite"', DYNAMODB).splitlines()
+    config.write_text("\n".join(operator if line.startswith("completer") else line for line in lines) + EDGE + chosen)
+
+    assert main(["edge-settings", "--config", str(config)]) == 0
+
+    assert Settings.read(json.loads(capsys.readouterr().out)).throttle == throttle
+
+
+@pytest.mark.parametrize(("kind", "lacks"), [("shared", "dynamodb"), ("leased", "s3.operator")])
+def test_what_could_not_count_is_said_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, lacks: str
+) -> None:
+    """With what is missing."""
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'{GATEWAY}{EDGE}throttle = "{kind}"')
+
+    assert main(["edge-settings", "--config", str(config)]) == 1
+    assert lacks in capsys.readouterr().err
+
+
+def test_rates_are_counted_near_the_function_where_there_is_a_table() -> None:
+    """Else in the home Region, where quotas always are."""
+    throttle = Throttle(kind=ThrottleKind.SHARED, table="t", region="us-east-1", near=("eu-central-1",))
+
+    assert [throttle.for_rates(each) for each in ("eu-central-1", "sa-east-1")] == ["eu-central-1", "us-east-1"]
+
+
 def test_documents_are_read_near_the_function() -> None:
     """Where there is a bucket in its Region, else in the one that stands for the others."""
     places = Settings.read(GOOD).places
@@ -96,6 +143,10 @@ def test_documents_are_read_near_the_function() -> None:
         {"budget": "long"},
         {"colour": 1},
         {"carriage": {"checksums": ["crc1"]}},
+        {"throttle": {"kind": "some"}},
+        {"throttle": {"kind": "shared", "table": "t"}},
+        {"throttle": {"kind": "leased", "colour": 1}},
+        {"throttle": None},
     ],
 )
 def test_settings_that_can_not_be_used_stop_the_function(change: dict[str, Any]) -> None:
@@ -106,7 +157,7 @@ def test_settings_that_can_not_be_used_stop_the_function(change: dict[str, Any])
         assemble(Settings.read({**GOOD, **change}), Bucket(), clocks)
 
 
-@pytest.mark.parametrize("name", ["public_keys", "parameter", "base"])
+@pytest.mark.parametrize("name", ["public_keys", "parameter", "base", "throttle"])
 def test_a_parameter_can_not_say_whom_to_believe(name: str) -> None:
     """Only the package can."""
     with pytest.raises(SettingsError, match=name):
