@@ -23,7 +23,7 @@ Document = dict[str, Any]
 S3_URI: Final = "arn:${AWS::Partition}:apigateway:${AWS::Region}:s3:path/${UploadBucket}/{key}"
 AUTHORIZER_URI: Final = (
     "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-    "${AuthorizerFunction.Arn}/invocations"
+    "${AuthorizerFunction.Arn}:live/invocations"
 )
 ROLE: Final = "${ProxyRole.Arn}"
 """What the template that includes the document fills in (`Fn::Sub`): its resources, by their logical ids."""

@@ -36,7 +36,7 @@ SWITCHES: dict[str, tuple[dict[str, str], set[str]]] = {
     "a filter": ({"WebAclArn": ACL}, {"ProxyFilter", "PresignerFilter"}),
     "a key": ({"MakeKmsKey": "true"}, {"ObjectsKey"}),
     "a private endpoint": ({"VpcEndpointIds": "vpce-1,vpce-2"}, set()),
-    "traces": ({"Tracing": "true"}, set()),
+    "traces": ({"Tracing": "true"}, {"TraceAccess"}),
     "a lock": ({"ObjectLockDays": "30"}, set()),
 }
 

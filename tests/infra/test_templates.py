@@ -19,8 +19,8 @@ from presigner.lambda_settings import LambdaSettings
 from tests.infra.deployed import Deployed
 from tests.infra.templates import ROOT, of_type, references, template, walk
 
-NAMES = ("account", "edge", "regional", "users")
-REGIONAL, EDGE, USERS = template("regional"), template("edge"), template("users")
+NAMES = ("account", "edge", "operations", "regional", "users")
+REGIONAL, EDGE, USERS, OPERATIONS = (template(name) for name in ("regional", "edge", "users", "operations"))
 FUNCTION = "AWS::Serverless::Function"
 
 REASONS = {
@@ -33,6 +33,15 @@ REASONS = {
             f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}::/{kind}/*",
         ): "ids are API Gateway's own"
         for kind in ("apikeys", "usageplans")
+    },
+    ("TraceAccess", "*"): "X-Ray has no resources (Service Authorization Reference, AWS X-Ray)",
+    ("PublisherPolicy", "*"): "dynamodb:ListStreams has no resource",
+    ("PublisherPolicy", "${Documents.Arn}/*"): "the bucket holds nothing but documents",
+    ("DocumentsPolicy", "s3:*"): "a statement that denies denies everything",
+    ("DocumentsPolicy", "${Documents.Arn}/*"): "the bucket holds nothing but documents",
+    **{
+        (name, "arn:${AWS::Partition}:s3:::${UploadBucket}/*"): "whoever sweeps and compares looks at every tenant's"
+        for name in ("SweeperRole", "ReconcilerRole")
     },
     ("UploadBucketPolicy", "s3:*"): "a statement that denies denies everything",
     ("StoreAccess", "${Table.Arn}/index/*"): "the table's own indexes",
@@ -75,7 +84,9 @@ def test_every_output_is_explained_and_made_where_its_resource_is(name: str) -> 
     """An output of a conditional resource has the resource's condition."""
     document = template(name)
     for output in document["Outputs"].values():
-        conditions = {document["Resources"].get(one, {}).get("Condition") for one in references(output["Value"])}
+        named = [document["Resources"].get(one, {}) for one in references(output["Value"])]
+        # A nested stack's own outputs have conditions of their own (test_operations).
+        conditions = {one.get("Condition") for one in named if one.get("Type") != "AWS::Serverless::Application"}
 
         assert output["Description"]
         assert conditions <= {None, output.get("Condition")}
@@ -128,7 +139,7 @@ def test_no_policy_has_a_wildcard_without_a_reason(name: str) -> None:
     assert wild == {entry for entry in REASONS if entry[0] in template(name)["Resources"]}
 
 
-@pytest.mark.parametrize("document", [REGIONAL, EDGE, USERS])
+@pytest.mark.parametrize("document", [REGIONAL, EDGE, USERS, OPERATIONS])
 def test_every_function_has_a_log_group_with_an_end_and_an_alarm(document: dict[str, Any]) -> None:
     """An edge function can't be told its log group, so it is made under the name that Lambda takes."""
     alarms = references(of_type(document, "AWS::CloudWatch::Alarm"))
@@ -144,13 +155,15 @@ def test_every_function_has_a_log_group_with_an_end_and_an_alarm(document: dict[
 
 def test_every_alarm_names_a_chapter_of_the_runbook() -> None:
     """Whoever is woken up knows where to read."""
-    page = (ROOT / "docs/how-to/deploy-on-aws.md").read_text()
-    for document in (REGIONAL, EDGE, USERS):
+    told: set[str] = set()
+    for document in (REGIONAL, EDGE, USERS, OPERATIONS):
         for alarm in of_type(document, "AWS::CloudWatch::Alarm").values():
-            chapter = re.search(r'"(.+)"', alarm["Properties"]["AlarmDescription"])
+            chapter = re.search(r'\((docs/\S+\.md), "(.+)"\)\.$', alarm["Properties"]["AlarmDescription"])
 
             assert chapter is not None
-            assert f"### {chapter[1]}\n" in page
+            assert f"## {chapter[2]}\n" in (ROOT / chapter[1]).read_text()
+            told.add(chapter[2])
+    assert set(re.findall(r"^## (.+)$", (ROOT / "docs/how-to/runbook.md").read_text(), flags=re.MULTILINE)) <= told
 
 
 def test_the_data_outlives_the_stack() -> None:
