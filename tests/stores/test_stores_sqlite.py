@@ -16,7 +16,7 @@ from gateway.tenants.audit import AuditRecord
 from gateway.tenants.errors import StoreUnavailableError, StoreVersionError
 from gateway.tenants.ledger import Reservation, Reserved, Usage
 from gateway.tenants.sqlite import Database, GroupCommit, SqliteApiKeys, SqliteAuditLog, SqliteLedger, SqliteRateBuckets
-from gateway.tenants.sqlite.group_commit import CHECKPOINT, LONG_LOG, MOST_AT_ONCE, REST, STOPPED
+from gateway.tenants.sqlite.group_commit import CHECKPOINT, LONG_LOG, LONGEST_REST, MOST_AT_ONCE, REST, STOPPED
 from gateway.tenants.sqlite.schema import MIGRATIONS
 
 NO_LIMIT = QuotaRule()
@@ -233,12 +233,17 @@ def test_calls_are_run_on_the_loops_thread_until_one_stopped_it(database: Databa
         return threading.current_thread() is threading.main_thread()
 
     async def run() -> list[bool]:
+        now[0] = LONGEST_REST
         quick, slow = await aside(where), await aside(lambda: where(seconds=STOPPED * 2))
         resting = [await aside(where) for _ in range(3)]
         now[0] += REST
-        return [quick, slow, *resting, await aside(where)]
+        again = await aside(lambda: where(seconds=STOPPED * 2))
+        now[0] += REST
+        longer = await aside(where)
+        now[0] += REST
+        return [quick, slow, *resting, again, longer, await aside(where)]
 
-    assert asyncio.run(run()) == [True, True, False, False, False, True]
+    assert asyncio.run(run()) == [True, True, False, False, False, True, False, True]
     aside.close()
 
 

@@ -34,11 +34,14 @@ TRIES: Final = 10
 RETRY: Final = 0.001
 """Seconds between two tries."""
 
-STOPPED: Final = 0.025
-"""Seconds of a batch after which the loop was stopped by more than its statements."""
+STOPPED: Final = 0.05
+"""Seconds of a batch after which the loop was stopped by more than its statements, or by the processor's other work."""
 
-REST: Final = 1.0
-"""Seconds for which the thread then does the work."""
+REST: Final = 0.25
+"""Seconds for which the thread then does the work; twice as long each time that the next try is stopped, too."""
+
+LONGEST_REST: Final = 8.0
+"""Seconds of a rest, at most."""
 
 CHECKPOINT: Final = 1_000
 """Calls (each a page of the log, about) after which the log is brought into the file."""
@@ -83,7 +86,7 @@ class GroupCommit:
 class _Line:
     """The calls of one event loop in the order they came; all but `finish` is for the loop's thread."""
 
-    __slots__ = ("_clock", "_database", "_resting", "_scheduled", "_tries", "_waiting", "_writer", "loop")
+    __slots__ = ("_clock", "_database", "_rest", "_resting", "_scheduled", "_tries", "_waiting", "_writer", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, database: Database, writer: "_Writer", clock: Clock) -> None:
         self.loop = loop
@@ -93,6 +96,7 @@ class _Line:
         self._waiting: deque[Waiting] = deque()
         self._scheduled = False
         self._tries = 0
+        self._rest = REST
         self._resting = 0.0
 
     def add(self, waiting: Waiting) -> None:
@@ -122,10 +126,17 @@ class _Line:
         if not done:
             self._hand_over(batch)
             return
-        if self._clock() - began > STOPPED:
-            self._resting = self._clock() + REST
+        self._was_stopped(began)
         self._writer.wrote(len(batch))
         self._answered(batch)
+
+    def _was_stopped(self, began: float) -> None:
+        """Leave the next ones to the thread, if this one took too long; for longer, if the last rest was just now."""
+        now = self._clock()
+        if now - began > STOPPED:
+            again = began - self._resting < self._rest
+            self._rest = min(self._rest * 2, LONGEST_REST) if again else REST
+            self._resting = now + self._rest
 
     def _try_again(self, batch: list[Waiting]) -> None:
         self._tries += 1
