@@ -17,11 +17,10 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from tests.proxy.usage_plans import PretendedPlans
-
 from gateway.storage.sigv4 import Credentials
 from tests.infra import plans_front
 from tests.infra.wire_calls import Made, UnknownCallError, calls_of, service_of
+from tests.proxy.usage_plans import PretendedPlans
 
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
