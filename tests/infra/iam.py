@@ -14,13 +14,15 @@ from typing import Any
 
 ACCOUNT, PARTITION, REGION = "111122223333", "aws", "eu-central-1"
 
+ANONYMOUS = "anonymous"
+
 Statements = list[dict[str, Any]]
 Values = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call: who makes it (an ARN, a service, or `anonymous`), what it does to what, and its condition keys."""
+    """One call: who makes it (an ARN, a service, or `ANONYMOUS`), what it does to what, and its condition keys."""
 
     who: str
     action: str
@@ -39,8 +41,10 @@ class Call:
             "aws:principalisawsservice": str(self.is_service).lower(),
             "aws:securetransport": "true",
         }
+        if not self.is_service and self.who != ANONYMOUS:
+            own |= {"aws:principalarn": self.who}
         if self.who.startswith("arn:"):
-            own |= {"aws:principalarn": self.who, "aws:principalaccount": self.who.split(":")[4]}
+            own |= {"aws:principalaccount": self.who.split(":")[4]}
         own |= {name.lower(): value for name, value in self.context.items()}
         return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in own.items()}
 
