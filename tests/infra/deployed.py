@@ -109,6 +109,8 @@ class Deployed:
         return self._attribute(resource, attribute) if attribute else resource
 
     def _attribute(self, resource: str, attribute: str) -> str:
+        if attribute.startswith("Outputs.") and attribute.endswith("RoleArn"):  # of a nested stack
+            return _ARNS["AWS::IAM::Role"].format(attribute.removeprefix("Outputs.").removesuffix("Arn"))
         if attribute != "Arn":
             return f"{resource}.{attribute}"
         return _ARNS.get(self.template["Resources"][resource]["Type"], "{}").format(resource)
