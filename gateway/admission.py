@@ -79,8 +79,16 @@ class Admission:
         """A fresh stamp for an intent that is not read from a PUT."""
         return self._mint()
 
-    async def caller(self, headers: tuple[tuple[str, str], ...], *, request_id: str) -> Caller | Refusal:
-        """Who calls and under which policy."""
+    async def caller(
+        self,
+        headers: tuple[tuple[str, str], ...],
+        *,
+        request_id: str,
+        verified: Principal | Refusal | None = None,
+    ) -> Caller | Refusal:
+        """Who calls and under which policy; `verified` is who was verified before, in the place of any header."""
+        if verified is not None:
+            return await self._known(verified, request_id)
         if self._beside is not None:
             return await self._beside(lambda: self.caller_sync(headers, request_id=request_id))
         presented = credential(headers)
@@ -95,8 +103,7 @@ class Admission:
             return self.journal.stranger(presented)
         return self._with_policy(self._authenticator.authenticate(presented), request_id)
 
-    async def known(self, principal: Principal | Refusal, *, request_id: str) -> Caller | Refusal:
-        """The caller that a principal is who was verified before, under the policy in force now."""
+    async def _known(self, principal: Principal | Refusal, request_id: str) -> Caller | Refusal:
         if self._beside is not None:
             return await self._beside(lambda: self._with_policy(principal, request_id))
         return self._with_policy(principal, request_id)
@@ -115,12 +122,20 @@ class Admission:
             return self.journal.homeless(principal, request_id, unknown)
         return Caller(principal=principal, policy=policy, request_id=request_id)
 
-    async def admit(self, raw: RawRequest, *, base: str, carriage: Carriage, request_id: str) -> Admitted | Refusal:
-        """The decision on one PUT, and room for it."""
+    async def admit(
+        self,
+        raw: RawRequest,
+        *,
+        base: str,
+        carriage: Carriage,
+        request_id: str,
+        verified: Principal | Refusal | None = None,
+    ) -> Admitted | Refusal:
+        """The decision on one PUT, and room for it; `verified` as for `caller`."""
         intent = self.read(raw, base=base, carriage=carriage)
         if isinstance(intent, Refusal):
             return intent
-        caller = await self.caller(raw.headers, request_id=request_id)
+        caller = await self.caller(raw.headers, request_id=request_id, verified=verified)
         return caller if isinstance(caller, Refusal) else await self.decided(caller, intent)
 
     def admit_sync(self, raw: RawRequest, *, base: str, carriage: Carriage, request_id: str) -> Admitted | Refusal:

@@ -8,6 +8,7 @@ from fastapi import Request
 from gateway.admission import Admission
 from gateway.allowance import Caller
 from gateway.asgi.problems import RefusedError
+from gateway.asgi.verified import verified
 from gateway.policy.problems import Code, Refusal
 from presigner.access import opened, permitted
 from presigner.completion import Completer
@@ -16,7 +17,6 @@ from presigner.life import Life
 from presigner.planner import Planner
 from presigner.reading import granted, headers_of, request_id_of
 from presigner.sealing import Sealer
-from presigner.tickets import carried
 from presigner.upload import PURPOSE, Upload
 
 
@@ -41,11 +41,8 @@ class Desk:
 
         `client` is the kind of client that a route is for, where the tenant must list it.
         """
-        principal, request_id = carried(request.scope), request_id_of(request)
-        if principal is None:
-            caller = granted(await self.admission.caller(headers_of(request), request_id=request_id))
-        else:
-            caller = granted(await self.admission.known(principal, request_id=request_id))
+        headers, request_id = headers_of(request), request_id_of(request)
+        caller = granted(await self.admission.caller(headers, request_id=request_id, verified=verified(request.scope)))
         request.state.caller = caller  # a refusal on its way out is written down (`gateway.asgi.problems`)
         if refusal := permitted(caller, client):
             raise RefusedError(refusal)

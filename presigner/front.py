@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from gateway.allowance import Caller
 from gateway.asgi.front import RequestIds
 from gateway.asgi.problems import RefusedError
+from gateway.asgi.verified import verified
 from gateway.asgi.wire import (
     Application,
     Receive,
@@ -92,14 +93,10 @@ class PlanFront:
         if query and not call.takes_query:
             return refusal_reply(NO_QUERY, request_id)
         headers = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
-        principal = carried(scope)
-        if principal is None:
-            caller = await self._admission.caller(headers, request_id=request_id)
-        else:
-            caller = await self._admission.known(principal, request_id=request_id)
+        caller = await self._admission.caller(headers, request_id=request_id, verified=verified(scope))
         if isinstance(caller, Refusal):
             return refusal_reply(caller, request_id, call.problem_members(caller))
-        asked = Asked(headers=headers, query=query, chunks=body_chunks(receive), by_ticket=principal is not None)
+        asked = Asked(headers=headers, query=query, chunks=body_chunks(receive), by_ticket=carried(scope) is not None)
         outcome = permitted(caller, call.client) or await self._answered(call, caller, asked)
         if isinstance(outcome, Refusal):
             self._admission.journal.answered(caller, f"{call.method} {call.path}", outcome)

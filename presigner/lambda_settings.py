@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.functions.iam_callers import IamCallers, iam_callers
 from gateway.functions.settings import AdmissionSettings, Reading, base_path, listed
 from gateway.functions.storage import Identity, read_endpoint, read_identity
 from gateway.storage.endpoint import Endpoint
@@ -22,6 +23,7 @@ class LambdaSettings:
         sealing_keys: 32 bytes each, newest first; empty where they are in the parameter.
         sealing_parameter: the SSM parameter (SecureString) that holds the keys as the variable would.
         base_path: what a custom domain puts before every path.
+        callers: those whom AWS verifies, and who they are.
     """
 
     admission: AdmissionSettings
@@ -31,6 +33,7 @@ class LambdaSettings:
     sealing_keys: tuple[bytes, ...] = field(repr=False)
     sealing_parameter: str | None
     base_path: str
+    callers: IamCallers = field(default_factory=lambda: IamCallers(()))
 
     @property
     def region(self) -> str:
@@ -54,6 +57,7 @@ class LambdaSettings:
             sealing_keys=keys,
             sealing_parameter=parameter,
             base_path=reading.parsed("BASE_PATH", base_path, ""),
+            callers=reading.parsed("IAM_CALLERS", iam_callers, IamCallers(())),
         )
         reading.demand_none()
         return settings

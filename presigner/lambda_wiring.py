@@ -62,7 +62,12 @@ def wired(
     checks = function_checks(stores, aside, upstream=upstream, endpoint=settings.endpoint)
     application = standalone(parts, cors=settings.admission.cors, request_ids=request_id, checks=checks)
     return HttpFunction(
-        application, opened=upstream, prepare=renewed.renew, as_sent={BASE: _CUT_OFF}, base_path=settings.base_path
+        application,
+        opened=upstream,
+        prepare=renewed.renew,
+        as_sent={BASE: _CUT_OFF},
+        base_path=settings.base_path,
+        callers=settings.callers,
     )
 
 

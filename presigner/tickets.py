@@ -8,9 +8,10 @@ anything else sees the request, so no log and no error below can show it.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gateway.allowance import Caller
+from gateway.asgi.verified import verified, with_principal
 from gateway.asgi.wire import Application, Receive, Scope, Send
 from gateway.identity.credential import credential
 from gateway.policy.model import Principal
@@ -85,17 +86,17 @@ class TicketFront:
         if not slash or not rest.startswith(b"s3/"):
             return {**scope, "path": BASE, "raw_path": BASE.encode()}
         principal: Principal | Refusal = self._tickets.principal(ticket.decode("latin-1"))
-        if not isinstance(credential(_headers(scope)), Refusal):
+        if verified(scope) is not None or not isinstance(credential(_headers(scope)), Refusal):
             principal = _TWO
         path = scope["path"].removeprefix(f"{BASE}/").partition("/")[2]
-        state = {**scope.get("state", {}), _STATE: principal}
-        return {**scope, "path": f"/{path}", "raw_path": b"/" + rest, "state": state}
+        known = with_principal(scope, principal)
+        state = {**known["state"], _STATE: True}
+        return {**known, "path": f"/{path}", "raw_path": b"/" + rest, "state": state}
 
 
 def carried(scope: Scope) -> Principal | Refusal | None:
     """What the ticket of a request said, None where the request came by another path."""
-    found: Any = scope.get("state", {}).get(_STATE)
-    return found if isinstance(found, Principal | Refusal) else None
+    return verified(scope) if scope.get("state", {}).get(_STATE) else None
 
 
 def _headers(scope: Scope) -> list[tuple[str, str]]:

@@ -11,19 +11,23 @@ from typing import Protocol, runtime_checkable
 from gateway.asgi.body import Body
 from gateway.asgi.wire import Reply
 from gateway.intake import RawRequest
+from gateway.policy.model import Principal
+from gateway.policy.problems import Refusal
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
     """One request: as it was on the wire, the id that its server gave it, and its body as it arrives.
 
-    `told` may be added to: pairs that the server's own answers to the request carry, too (408, 500).
+    `told` may be added to: pairs that the server's own answers to the request carry, too (408, 500). `verified` is who
+    calls where that is known already (`gateway.asgi.verified`).
     """
 
     raw: RawRequest
     request_id: str
     body: Body
     told: list[tuple[bytes, bytes]]
+    verified: Principal | Refusal | None = None
 
 
 Answer = Callable[[Call], Awaitable[Reply | None]]

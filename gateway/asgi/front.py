@@ -8,6 +8,7 @@ from gateway.allowance import Room
 from gateway.asgi.body import Body
 from gateway.asgi.direct import Call
 from gateway.asgi.turnstile import TOO_MANY, Turnstile
+from gateway.asgi.verified import verified
 from gateway.asgi.wire import (
     Receive,
     Reply,
@@ -63,7 +64,13 @@ class UploadFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        call = Call(raw=raw_request(scope), request_id=self._request_ids(scope), body=body_of(receive), told=[])
+        call = Call(
+            raw=raw_request(scope),
+            request_id=self._request_ids(scope),
+            body=body_of(receive),
+            told=[],
+            verified=verified(scope),
+        )
         reply = await self.answer(call)
         if reply is not None:
             await send_reply(send, reply)
@@ -73,7 +80,9 @@ class UploadFront:
         raw, request_id = call.raw, call.request_id
         if is_preflight(raw):
             return render(PREFLIGHT, request_id)
-        admitted = await self._admission.admit(raw, base=self._base, carriage=self._carriage, request_id=request_id)
+        admitted = await self._admission.admit(
+            raw, base=self._base, carriage=self._carriage, request_id=request_id, verified=call.verified
+        )
         if isinstance(admitted, Refusal):
             return refusal_reply(admitted, request_id)
         outcome = await self._through(admitted, call.body)

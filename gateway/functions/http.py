@@ -10,18 +10,25 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from mangum import Mangum
 
+from gateway.asgi.verified import with_principal
 from gateway.asgi.wire import Application, Message, Receive, Reply, Scope, Send, refusal_reply, send_reply
 from gateway.functions.http_events import LambdaRequest, lambda_answer, read_event
+from gateway.functions.iam_callers import TWO, IamCallers, unsigned, verified_arn
+from gateway.policy.model import Principal
 from gateway.policy.problems import INTERNAL_DETAIL, TYPE_PREFIX, Code, Refusal
 
 _LOG: Final = logging.getLogger(__name__)
 
 _ID: Final = "upload_gateway.request_id"
+
+IAM_BASE: Final = b"/iam"
+"""What stands before a path whose method demands a signature of AWS's; nothing of it is left for the application."""
 
 Answer = dict[str, Any]
 
@@ -56,6 +63,7 @@ class HttpFunction:
     Connections are kept no longer than one event: a sandbox is frozen between two, and what was open by then is dead.
     `settle` is called when the application has answered, and may put a refusal in the answer's place. `as_sent` are
     prefixes of paths that must come as they were on the wire, each with the answer where a service had decoded them.
+    `callers` are those whom AWS verifies; without any a signature is no credential.
     """
 
     def __init__(
@@ -67,7 +75,9 @@ class HttpFunction:
         settle: Callable[[], Refusal | None] = lambda: None,
         as_sent: Mapping[str, Refusal] | None = None,
         base_path: str = "",
+        callers: IamCallers | None = None,
     ) -> None:
+        self._callers = callers or IamCallers(())
         self._application = application
         self._opened = opened or nullcontext()
         self._prepare = prepare
@@ -97,9 +107,23 @@ class HttpFunction:
         if isinstance(request, Refusal):
             return refusal_reply(request, identifier)
         self._prepare()
-        reply: Reply = self._mangum({"request": request, "id": identifier}, None)
+        reply: Reply = self._mangum(self._of_caller(request, verified_arn(event), identifier), None)
         instead = self._settle()
         return reply if instead is None else refusal_reply(instead, identifier)
+
+    def _of_caller(self, request: LambdaRequest, arn: str | None, identifier: str) -> dict[str, Any]:
+        """What Mangum is handed: a signed request has its principal with it, and no more of its signature."""
+        if arn is None or not self._callers:
+            return {"request": request, "id": identifier}
+        headers = unsigned(request.headers)
+        other = any(name in {b"authorization", b"x-api-key"} for name, _ in headers)
+        path = (
+            request.raw_path.removeprefix(IAM_BASE)
+            if request.raw_path.startswith(IAM_BASE + b"/")
+            else request.raw_path
+        )
+        principal = TWO if other else self._callers.principal(arn)
+        return {"request": replace(request, headers=headers, raw_path=path), "id": identifier, "principal": principal}
 
     def _cut_off(self, request: LambdaRequest) -> LambdaRequest | Refusal:
         """The request, or the refusal of a path that may lack its end."""
@@ -132,6 +156,7 @@ class _Translated:
     def __init__(self, event: dict[str, Any], _context: object, _config: object) -> None:
         self._request: LambdaRequest = event["request"]
         self._id: str = event["id"]
+        self._principal: Principal | Refusal | None = event.get("principal")
 
     @classmethod
     def infer(cls, _event: object, _context: object, _config: object) -> bool:
@@ -147,7 +172,7 @@ class _Translated:
     def scope(self) -> dict[str, Any]:
         """The ASGI scope, of the wire's own bytes; what a header says of scheme and host is believed of none."""
         request = self._request
-        return {
+        scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
@@ -162,6 +187,7 @@ class _Translated:
             "server": ("lambda", 443),
             _ID: self._id,
         }
+        return scope if self._principal is None else dict(with_principal(scope, self._principal))
 
     def __call__(self, response: dict[str, Any]) -> Reply:
         """The application's answer."""

@@ -37,6 +37,8 @@ SWITCHES: dict[str, tuple[dict[str, str], set[str]]] = {
     "a key": ({"MakeKmsKey": "true"}, {"ObjectsKey"}),
     "a private endpoint": ({"VpcEndpointIds": "vpce-1,vpce-2"}, set()),
     "traces": ({"Tracing": "true"}, {"TraceAccess"}),
+    "IAM callers": ({"IamCallers": "[1]"}, set()),
+    "users": ({"SignInPages": "https://app.example.com"}, {"Users"}),
     "a lock": ({"ObjectLockDays": "30"}, set()),
 }
 
@@ -71,7 +73,8 @@ def test_a_switch_makes_nothing_for_a_backend_that_is_not_there(backend: str, ot
 def test_every_switch_is_in_the_example_and_in_the_guide() -> None:
     """A parameter that nobody finds is none."""
     example = (ROOT / "infra/parameters.example.toml").read_text()
-    guide = (ROOT / "docs/how-to/aws-switches.md").read_text()
+    pages = ("aws-switches", "cognito", "iam-callers")
+    guide = "".join((ROOT / f"docs/how-to/{page}.md").read_text() for page in pages)
     tomllib.loads(example)
     for parameters, _ in SWITCHES.values():
         for name in parameters:
@@ -130,6 +133,23 @@ def test_without_a_name_nothing_stands_before_a_path() -> None:
 
     for function in ("AuthorizerFunction", "PresignerFunction"):
         assert "UPLOAD_GATEWAY_BASE_PATH" not in made[function]["Properties"]["Environment"]["Variables"]
+
+
+def test_iam_callers_have_a_door_of_their_own_on_the_presigner_alone() -> None:
+    """Every method under /iam demands a signature and no other does; the proxy's all ask the authorizer."""
+    shut, door = properties("PresignerApi"), properties("PresignerApi", IamCallers="[1]")
+    operation = "x-amazon-apigateway-any-method"
+    paths = door["DefinitionBody"]["paths"]
+
+    assert set(shut["DefinitionBody"]["paths"]) == {"/{path+}"}
+    assert {path for path, methods in paths.items() if methods[operation].get("security") == [{"signed": []}]} == {
+        "/iam/{path+}"
+    }
+    scheme = door["DefinitionBody"]["components"]["securitySchemes"]["signed"]
+    assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
+    assert "awsSigv4" not in str(proxy_definition())
+    function = properties("PresignerFunction", IamCallers="[1]")["Environment"]["Variables"]
+    assert function["UPLOAD_GATEWAY_IAM_CALLERS"] == "[1]"
 
 
 def test_limits_are_of_the_stage_and_of_the_upload() -> None:

@@ -14,8 +14,10 @@ from gateway.admission import Authenticator
 from gateway.asgi.problems import RefusedError
 from gateway.asgi.request_id import STATE_KEY
 from gateway.asgi.switches import Exposure, is_apart
+from gateway.asgi.verified import verified
 from gateway.identity.credential import credential
 from gateway.policy.document import ADMIN_SCOPE
+from gateway.policy.model import Principal
 from gateway.policy.problems import Code, Refusal
 from gateway.server.admin.incoming import reason
 from gateway.tenants.service import Operation
@@ -37,11 +39,7 @@ def operator_access(authenticator: Authenticator, on_refused: OnRefused) -> Acce
     """A dependency of every route: the operator and what they say about their request, or a refusal."""
 
     async def access(request: Request, _documented: Annotated[object, Depends(_BEARER)]) -> Operation:
-        pairs = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
-        presented = credential(pairs)
-        if isinstance(presented, Refusal):
-            raise RefusedError(presented)
-        principal = await authenticator.authenticate_async(presented)
+        principal = verified(request.scope) or await authenticated(request)
         if isinstance(principal, Refusal):
             raise RefusedError(principal)
         operation = Operation(
@@ -58,6 +56,11 @@ def operator_access(authenticator: Authenticator, on_refused: OnRefused) -> Acce
             request_id=operation.request_id,
             reason=reason(request),
         )
+
+    async def authenticated(request: Request) -> Principal | Refusal:
+        pairs = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+        presented = credential(pairs)
+        return presented if isinstance(presented, Refusal) else await authenticator.authenticate_async(presented)
 
     return access
 

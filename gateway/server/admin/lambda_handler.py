@@ -16,6 +16,7 @@ from gateway.asgi.request_id import WithRequestId
 from gateway.cors import API
 from gateway.functions.admission import function_stores
 from gateway.functions.http import HttpFunction, answered_code, own_loop, passing_loop, request_id
+from gateway.functions.iam_callers import IamCallers, iam_callers
 from gateway.functions.readiness import function_checks
 from gateway.functions.sandbox import Sandbox
 from gateway.functions.settings import AdmissionSettings, Reading, base_path, issuers
@@ -37,11 +38,15 @@ _WORKERS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminFunctionSettings:
-    """What the function is told; `operators` are the issuers of its callers, and never a tenant's."""
+    """What the function is told; `operators` are the issuers of its callers, and never a tenant's.
+
+    `callers` are those whom AWS verifies.
+    """
 
     admission: AdmissionSettings
     operators: tuple[IssuerRule, ...]
     base_path: str
+    callers: IamCallers
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "AdminFunctionSettings":
@@ -50,9 +55,11 @@ class AdminFunctionSettings:
         admission = AdmissionSettings.read(reading)
         private = admission.allow_private_issuers
         operators = reading.parsed("OPERATORS", lambda text: issuers(text, allow_private=private, shared=False), ())
-        if not operators:
+        callers = reading.parsed("IAM_CALLERS", iam_callers, IamCallers(()))
+        if not operators and not callers:
             reading.fault("OPERATORS", "is required: without an issuer nobody may call")
-        settings = cls(admission=admission, operators=operators, base_path=reading.parsed("BASE_PATH", base_path, ""))
+        base = reading.parsed("BASE_PATH", base_path, "")
+        settings = cls(admission=admission, operators=operators, base_path=base, callers=callers)
         reading.demand_none()
         return settings
 
@@ -85,7 +92,7 @@ def wired(
     )
     api = WithRequestId(create_application(routes), request_id)
     paged = WithCors(api, cors=settings.admission.cors, calls=API, request_ids=request_id)
-    return HttpFunction(paged, base_path=settings.base_path)
+    return HttpFunction(paged, base_path=settings.base_path, callers=settings.callers)
 
 
 def build() -> HttpFunction:
