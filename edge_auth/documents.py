@@ -27,10 +27,14 @@ _LOG: Final = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
-MOST_BYTES: Final = 16 * 1_048_576
-"""Of sealed documents that are kept; parsed they take a few times as much, and a sandbox has 128 MB for everything."""
+MOST_BYTES: Final = 5 * 1_048_576
+"""Of sealed documents that are kept; parsed they take four times as much (`benchmarks/edge_memory.py`), and a sandbox
+has 128 MB for everything. The newest one is kept, whatever its size."""
 
-MOST_NAMES: Final = 20_000
+LEAST: Final = 512
+"""Bytes that a document counts for at least, and so does a name that has none."""
+
+MOST_NAMES: Final = 10_000
 """Names that are kept or remembered; a token has to be valid before a name of a tenant's is asked for."""
 
 ATTEMPTS: Final = 2
@@ -193,7 +197,7 @@ class Documents:
         fresh_until = began + self._times.lifetime
         kept = _Kept(
             value=value,
-            size=size,
+            size=max(size, LEAST),
             not_before=float("-inf") if document is None else document.issued_at - MAX_SKEW,
             not_after=float("inf") if document is None else document.not_after,
             fresh_until=fresh_until,
@@ -202,11 +206,11 @@ class Documents:
         with self._lock:
             self._drop(name)
             self._kept[name] = kept
-            self._bytes += size
+            self._bytes += kept.size
             self._retry_at.pop(name, None)
             if document is not None:
                 self._floors[name] = document.version
-            while self._bytes > MOST_BYTES or len(self._kept) > MOST_NAMES:
+            while len(self._kept) > 1 and (self._bytes > MOST_BYTES or len(self._kept) > MOST_NAMES):
                 self._drop(next(iter(self._kept)))
             while len(self._floors) > MOST_NAMES:
                 del self._floors[next(iter(self._floors))]
