@@ -23,7 +23,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)  # ASCII: no character that a terminal or a collector would take for the end of a line
 
 
 def write_logs(*, as_json: bool, level: str) -> None:
