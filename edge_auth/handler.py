@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import quote
 
 from gateway.admission import Admitted
 from gateway.cors import NO_PAGES, UPLOADS, Cors, Headers
@@ -18,6 +17,7 @@ from gateway.intake import METHODS, RawRequest, is_preflight
 from gateway.policy.grant import Grant
 from gateway.policy.model import Carriage
 from gateway.policy.problems import INTERNAL_DETAIL, Code, Refusal
+from gateway.storage.sigv4 import encode_key
 
 Event = Mapping[str, Any]
 Result = dict[str, Any]
@@ -35,6 +35,7 @@ RESPONSE_LIMIT: Final = 40_960
 """Bytes of a generated viewer response, headers and body ("Quotas on Lambda@Edge")."""
 
 _SHORT: Final = 1_000
+_TEXTS: Final = ("clientIp", "method", "uri")
 _UNKNOWN: Final = "unknown"
 
 
@@ -87,8 +88,9 @@ def make_handler(admission: Admits, *, base: str, carriage: Carriage, cors: Cors
 def viewer_request(event: object) -> Mapping[str, Any]:
     """The request in the event, every member of which has the type it must have; raises `EventError`."""
     request = _member(_cloudfront(event), "request", dict)
-    for name in ("clientIp", "method", "uri"):
-        _member(request, name, str)
+    for name in _TEXTS:
+        if not isinstance(request.get(name), str):
+            raise EventError(f"{name} is missing, or not of its type")
     if not isinstance(request.get("querystring", ""), str):
         raise EventError("querystring is not a text")
     for name, entries in _member(request, "headers", dict).items():
@@ -100,9 +102,14 @@ def viewer_request(event: object) -> Mapping[str, Any]:
     return request
 
 
-def _cloudfront(event: object) -> Mapping[str, Any]:
-    records = _member(event, "Records", list)
-    return _member(records[0] if records else None, "cf", dict)
+def _cloudfront(event: Any) -> Mapping[str, Any]:
+    try:
+        frame = event["Records"][0]["cf"]
+    except (TypeError, KeyError, IndexError):
+        raise EventError("cf is missing, or not of its type") from None
+    if not isinstance(frame, dict):
+        raise EventError("cf is missing, or not of its type")
+    return frame
 
 
 def _member(value: object, name: str, kind: type[Kind]) -> Kind:
@@ -112,11 +119,13 @@ def _member(value: object, name: str, kind: type[Kind]) -> Kind:
     return found
 
 
-def _request_id(event: object) -> str:
+def _request_id(event: Any) -> str:
     """CloudFront's id of the request; it reaches the client as `X-Amz-Cf-Id` and `X-Request-Id`."""
     try:
-        given = _member(_member(_cloudfront(event), "config", dict), "requestId", str)
-    except EventError:
+        given = event["Records"][0]["cf"]["config"]["requestId"]
+    except (TypeError, KeyError, IndexError):
+        return _UNKNOWN
+    if not isinstance(given, str):
         return _UNKNOWN
     return given if given.isascii() and given.isprintable() and 0 < len(given) <= 256 else _UNKNOWN
 
@@ -138,7 +147,7 @@ def render_grant(grant: Grant, request: Mapping[str, Any]) -> Result:
     return {
         "clientIp": request["clientIp"],
         "method": request["method"],
-        "uri": "/" + quote(grant.key),
+        "uri": "/" + encode_key(grant.key),
         "querystring": "",
         "headers": {**kept, **granted},
     }
