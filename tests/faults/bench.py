@@ -190,13 +190,24 @@ async def _run(store: EmbeddedS3, signer: TokenSigner, place: str, scenario: Sce
         bench.faults.fault = through
         bench.clock.wrong_by = 0.0
         for backend in CARRIERS:
-            answer = await bench.put(backend, f"after-{backend}", b"the next upload")
-            assert answer is not None, backend
-            assert answer.status == 200, (backend, answer)
+            await _next_upload(bench, backend)
         await bench.look()
         await bench.until(lambda: bench.server.connections == 0)
         gc.collect()
         await bench.until(lambda: all(task.get_name() == TASKS for task in asyncio.all_tasks() - own))
+
+
+async def _next_upload(bench: Bench, backend: str) -> None:
+    """It is taken. The scenario's short deadline holds for it, too; a busy machine may miss that: then again."""
+    name, body = f"after-{backend}", b"the next upload"
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = await bench.put(backend, name, body)
+            assert answer is not None, backend
+            if answer.status != 503:
+                break
+            bench.perhaps[bench.key(name)] = body
+    assert answer.status == 200, (backend, answer)
 
 
 @asynccontextmanager
