@@ -197,7 +197,7 @@ def test_a_chain_of_an_instance_begins_and_ends_in_the_main_one(stores: Stores) 
 
 
 def _write_until_killed(path: str, number: int, ready: "multiprocessing.Queue[int]") -> None:
-    """A worker process that adds records as fast as it can."""
+    """A worker process that adds records as fast as they are taken."""
     database = Database(Path(path))
     aside = GroupCommit(database)
 
@@ -205,6 +205,8 @@ def _write_until_killed(path: str, number: int, ready: "multiprocessing.Queue[in
         async with AuditTrail(sqlite_stores(database).audit, aside, clock=lambda: NOW) as writing:
             ready.put(os.getpid())
             for count in range(10_000_000):
+                while not writing.ready():
+                    await asyncio.sleep(0.001)
                 writing.add(record(number * 1_000_000_000 + count))
                 if count % 20 == 0:
                     await asyncio.sleep(0.0005)
