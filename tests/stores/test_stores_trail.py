@@ -204,11 +204,12 @@ def _write_until_killed(path: str, number: int, ready: "multiprocessing.Queue[in
     async def go() -> None:
         async with AuditTrail(sqlite_stores(database).audit, aside, clock=lambda: NOW) as writing:
             ready.put(os.getpid())
-            for count in range(10_000_000):
-                while not writing.ready():
-                    await asyncio.sleep(0.001)
-                writing.add(record(number * 1_000_000_000 + count))
-                if count % 20 == 0:
+            count = 0
+            for turn in range(10_000_000):
+                if writing.ready():
+                    writing.add(record(number * 1_000_000_000 + count))
+                    count += 1
+                if turn % 20 == 0:
                     await asyncio.sleep(0.0005)
 
     asyncio.run(go())
