@@ -86,6 +86,7 @@ class AuditTrail:
         self._most = room * self._rules.most
         self._waiting: deque[AuditRecord] = deque()
         self._writing: list[AuditRecord] = []
+        self._telling: list[AuditRecord] = []
         self._lock = threading.Lock()
         self._strangers: Counter[str] = Counter()
         self._summarised = clock()
@@ -162,14 +163,16 @@ class AuditTrail:
 
     async def _step(self) -> bool:
         """Write one batch; whether it was written."""
+        if not (self._writing or self._telling) and self._lost > self._lost_told:
+            self._telling = [self._about("audit", "lost", count=self._lost - self._lost_told)]
+            self._lost_told = self._lost
         while self._waiting and len(self._writing) < BATCH:
             self._writing.append(self._waiting.popleft())
-        lost = self._lost
-        if not await self._written_by(lambda: self._append(lost)):
-            return False
-        self._lost_told = lost
+        if not await self._written_by(self._append):
+            return False  # what may have been written comes again as it is, so that the store can tell
         self._written += len(self._writing)
         self._writing.clear()
+        self._telling.clear()
         if not self._begun and self._head.seq:
             self._begun = await self._written_by(lambda: self._mark(BEGIN))
         return True
@@ -199,10 +202,9 @@ class AuditTrail:
         self._answers = True
         return True
 
-    def _append(self, lost: int) -> None:
+    def _append(self) -> None:
         """Beside the loop: the batch behind the chain's last line; an empty one asks whether the store answers."""
-        before = [self._about("audit", "lost", count=lost - self._lost_told)] if lost > self._lost_told else []
-        self._head = self._log.append([*before, *self._writing], chain=self._chain)
+        self._head = self._log.append([*self._telling, *self._writing], chain=self._chain)
 
     def _mark(self, action: str, reason: str | None = None) -> None:
         """A line of the main chain about this one, so that it can't disappear as a whole."""

@@ -37,13 +37,22 @@ TENANTS = {
 }
 AUTHORIZER, PRESIGNER = "gateway.proxy.lambda_handler.handler", "presigner.lambda_handler.handler"
 USAGE_PLANS = "gateway.functions.usage_plans_handler.handler"
-ROLES = {AUTHORIZER: "AuthorizerRole", PRESIGNER: "PresignerRole", USAGE_PLANS: "UsagePlansRole"}
+ADMIN, SWEEPER = "gateway.server.admin.lambda_handler.handler", "gateway.upkeep.sweeper.handler"
+ROLES = {
+    AUTHORIZER: "AuthorizerRole",
+    PRESIGNER: "PresignerRole",
+    USAGE_PLANS: "UsagePlansRole",
+    ADMIN: "AdminRole",
+    SWEEPER: "SweeperRole",
+}
 """Each function's handler, and the logical id of its role, which is its access key here."""
 
 FIRST: dict[str, events.Event] = {
     AUTHORIZER: events.authorizer("PUT", "/proxy/a.png", {}),
     PRESIGNER: events.rest("GET", "/nowhere", {}),
     USAGE_PLANS: events.scheduled(),
+    ADMIN: events.rest("GET", "/healthz", {}),
+    SWEEPER: events.scheduled(),
 }
 """What each function is asked at its start: the least that it answers."""
 
@@ -90,6 +99,7 @@ class Stage:
             "STORE__ENDPOINT": self.recorder.url,
             "SEALING__PARAMETER": SEALING,
             "ISSUERS": json.dumps([]),
+            "OPERATORS": json.dumps([{"issuer": "https://staff.example", "audience": ["admin"]}]),
             "CORS__ORIGINS": PAGE,
             "PROXY__METADATA_KEYS": "title",
             "PROXY__USAGE_PLANS": "stage",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.infra import events
-from tests.infra.functions import AUTHORIZER, FIRST, PAGE, PRESIGNER, USAGE_PLANS, Stage
+from tests.infra.functions import ADMIN, AUTHORIZER, FIRST, PAGE, PRESIGNER, SWEEPER, USAGE_PLANS, Stage
 from tests.infra.templates import of_type, template
 
 pytestmark = pytest.mark.xdist_group("packaged-functions")
@@ -33,11 +33,22 @@ def test_every_function_of_the_templates_is_asked() -> None:
     """A function that is added to a template is asked here, too; the edge's has a package and a suite of its own."""
     handlers = {
         function["Properties"]["Handler"]
-        for name in ("regional", "edge")
+        for name in ("regional", "edge", "operations")
         for function in of_type(template(name), "AWS::Serverless::Function").values()
     }
 
-    assert handlers == {*FIRST, EDGE}
+        unasked = {f"gateway.upkeep.{name}.handler" for name in ("reconciler", "publisher")}  # tests/upkeep runs them
+
+    assert handlers == {*FIRST, *unasked, EDGE}
+
+
+def test_the_admin_api_and_the_sweeper_answer(stage: Stage) -> None:
+    """Nobody without an operator's token; a sweep of a table with nothing due."""
+    headers = {"Authorization": f"Bearer {stage.keys['acme']}"}
+    refused = stage.asked(ADMIN, events.rest("GET", "/admin/tenants", headers))
+
+    assert (refused["statusCode"], body_of(refused)["type"]) == (401, "urn:upload-gateway:problem:token-invalid")
+    assert stage.asked(SWEEPER, events.scheduled())["code"] == "ok"
 
 
 def test_the_authorizer_answers_its_documented_event(stage: Stage) -> None:

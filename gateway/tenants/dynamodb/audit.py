@@ -5,6 +5,7 @@ should allow no DeleteItem and UpdateItem on keys that begin with `audit` (condi
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from gateway.tenants.audit import MAIN, AuditRecord, Head, chained
@@ -19,14 +20,25 @@ class DynamoAuditLog:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._heads: dict[str, Head] = {}
+        self._doubted: dict[str, Head] = {}
 
     def append(self, records: Sequence[AuditRecord], *, chain: str = MAIN) -> Head:
         """Write the records behind the chain's last line."""
 
         def attempt() -> Head:
-            before = self._heads.pop(chain, None) or self.head(chain=chain)
-            head, actions = _lines(records, before, chain)
-            if self._table.transact(actions) is not None:
+            doubted = self._doubted.get(chain)
+            before, rest = self._known(chain, doubted, records)
+            if not rest:
+                self._doubted.pop(chain, None)
+                return before
+            head, actions = _lines(rest, before, chain)
+            self._doubted[chain] = doubted or before
+            try:
+                written = self._table.transact(actions) is None
+            except Conflict:
+                written = False
+            del self._doubted[chain]  # the store has answered
+            if not written:
                 raise Conflict
             return head
 
@@ -35,6 +47,25 @@ class DynamoAuditLog:
         head: Head = self._table.decided(attempt)
         self._heads[chain] = head
         return head
+
+    def _known(
+        self, chain: str, doubted: Head | None, records: Sequence[AuditRecord]
+    ) -> tuple[Head, Sequence[AuditRecord]]:
+        """The chain's end, and those of the records that are not behind it yet.
+
+        After a write that the store did not answer the same records come again, and their lines are the same behind
+        the same end: what stands there already is not written twice.
+        """
+        known = self._heads.pop(chain, None)
+        if doubted is None:
+            return known or self.head(chain=chain), records
+        there, count, head = list(islice(self.lines(chain=chain, after=doubted.seq), _PAGE)), 0, doubted
+        for line, record in zip(there, records, strict=False):
+            expected, end = chained(record, head)
+            if line != expected:
+                break
+            count, head = count + 1, end
+        return (head if count == len(there) else self.head(chain=chain)), records[count:]
 
     def lines(self, *, chain: str = MAIN, after: int = 0) -> Iterator[str]:
         """The chain's lines in order."""
