@@ -37,7 +37,7 @@ def test_every_function_of_the_templates_is_asked() -> None:
         for function in of_type(template(name), "AWS::Serverless::Function").values()
     }
 
-        unasked = {f"gateway.upkeep.{name}.handler" for name in ("reconciler", "publisher")}  # tests/upkeep runs them
+    unasked = {f"gateway.upkeep.{name}.handler" for name in ("reconciler", "publisher")}  # tests/upkeep runs them
 
     assert handlers == {*FIRST, *unasked, EDGE}
 
