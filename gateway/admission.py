@@ -147,8 +147,12 @@ class Admission:
         if isinstance(caller, Refusal):
             return caller
         ruling = self.judge(caller, intent)
-        room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
-        if self._allowance is not None and not isinstance(ruling, Refusal):
+        room: Room | Refusal
+        if isinstance(ruling, Refusal):
+            room = ruling
+        elif self._allowance is None:
+            room = _unheld(caller.policy)
+        else:
             room = self._allowance.take_sync(caller, ruling)
         return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room))
 
@@ -182,8 +186,12 @@ class Admission:
         calls it.
         """
         ruling = self.judge(caller, intent)
-        room: Room | Refusal = ruling if isinstance(ruling, Refusal) else _unheld(caller.policy)
-        if self._allowance is not None and not isinstance(ruling, Refusal):
+        room: Room | Refusal
+        if isinstance(ruling, Refusal):
+            room = ruling
+        elif self._allowance is None:
+            room = _unheld(caller.policy)
+        else:
             beside = None if along is None else lambda size: along(ruling.within(size))
             room = await self._allowance.take(caller, ruling, reservation=reservation, until=until, along=beside)
         return _admitted(caller.policy, ruling, self.journal.decided(caller, intent, ruling, room, action=action))

@@ -36,7 +36,7 @@ class RawRequest:
 
     def values(self, name: str) -> tuple[str, ...]:
         """All values of the header `name` (lower-case), in order."""
-        return tuple(value for key, value in self.headers if key.lower() == name)
+        return tuple([value for key, value in self.headers if key.lower() == name])
 
 
 def read_intent(raw: RawRequest, *, base: str, carriage: Carriage, minted: Minted) -> Intent | Refusal:

@@ -86,7 +86,11 @@ class UploadFront:
         if isinstance(admitted, Refusal):
             return refusal_reply(admitted, request_id)
         outcome = await self._through(admitted, call.body)
-        return None if outcome is None else with_headers(render(outcome, request_id), admitted.room.headers)
+        if outcome is None:
+            return None
+        if isinstance(outcome, Refusal):
+            return with_headers(refusal_reply(outcome, request_id), admitted.room.headers)
+        return with_headers(outcome, (("x-request-id", request_id), *admitted.room.headers))
 
     async def _through(self, admitted: Admitted, body: Body) -> Reply | Refusal | None:
         """The same as `_enacted`, where the tenant does not have too much under way already."""

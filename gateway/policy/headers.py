@@ -115,12 +115,14 @@ def _collect(relevant: Mapping[str, str]) -> Declared:
         checksum=checksum,
         create_only="if-none-match" in relevant,
         metadata=tuple(
-            (name[len(METADATA_PREFIX) :], value)
-            for name, value in relevant.items()
-            if name.startswith(METADATA_PREFIX)
+            [
+                (name[len(METADATA_PREFIX) :], value)
+                for name, value in relevant.items()
+                if name.startswith(METADATA_PREFIX)
+            ]
         ),
-        object_headers=tuple((name, relevant[name]) for name in OBJECT_HEADERS if name in relevant),
-        unread=tuple(name for name in _DIGEST_HEADERS if name in relevant),
+        object_headers=tuple([(name, relevant[name]) for name in OBJECT_HEADERS if name in relevant]),
+        unread=tuple([name for name in _DIGEST_HEADERS if name in relevant]),
     )
 
 

@@ -93,7 +93,7 @@ def extensions(name: str) -> tuple[str, ...]:
 
     Case folding would be too much: it makes `.tiff` of an extension with a ligature in it.
     """
-    return tuple("." + part.lower() for part in name.rsplit("/", 1)[-1].split(".")[1:])
+    return tuple(["." + part.lower() for part in name.rsplit("/", 1)[-1].split(".")[1:]])
 
 
 def denied_extension(name: str, denied: tuple[str, ...]) -> str | None:

@@ -290,7 +290,7 @@ class Signer:
         own = self._own_headers(held.credentials.session_token, instant.stamp, payload_hash)
         others = [(name, value) for name, value in headers if name.lower() not in own]
         signed = canonical_headers(host, [*others, *own.items()])
-        parameters = _sorted(encode_query(query))
+        parameters = _sorted(encode_query(query)) if query else ""
         request = canonical_request(method, self._paths(path)[1], parameters, signed, payload_hash)
         own["authorization"] = (
             f"{ALGORITHM} Credential={instant.day.credential}, SignedHeaders={signed[1]}, "

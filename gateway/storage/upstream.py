@@ -294,13 +294,9 @@ def _request(method: str, url: str, headers: Headers) -> tuple[Origin, bytes]:
     """Where a request goes, and its head; raises ValueError for what would be more than one head."""
     scheme, _, rest = url.partition("://")
     authority, slash, target = rest.partition("/")
-    lines = [
-        f"{method} {slash}{target} HTTP/1.1",
-        f"host: {authority}",
-        *(f"{name}: {value}" for name, value in headers),
-    ]
-    head = "\r\n".join((*lines, "", "")).encode()
-    ends = len(lines) + 1
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    head = f"{method} {slash}{target} HTTP/1.1\r\nhost: {authority}\r\n{lines}\r\n".encode()
+    ends = len(headers) + 3
     if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head or " " in target:
         raise ValueError("a header or the target has characters that end it")
     return _origin(scheme, authority), head
