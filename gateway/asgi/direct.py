@@ -1,7 +1,7 @@
 """The short way from a server to an application: a request's values in, a whole reply out.
 
 A server that speaks it (`gateway.server`) spares small uploads the messages of ASGI, which cost more than deciding
-does (decision 0107). What answers a `Call` answers the same over ASGI, and may be asked either way.
+does (decision 0108). What answers a `Call` answers the same over ASGI, and may be asked either way.
 """
 
 from collections.abc import Awaitable, Callable

@@ -3,7 +3,7 @@
 Owns listening, starting and stopping. What a request may look like is `_head` and `_framing`, what a connection does
 is `_connection`, what the application sees is `_exchange`; why this is not a stock server is decision 0105.
 It speaks HTTP/1.1, plain or under TLS, and calls its application with scopes of type `http` only (no lifespan, no
-websocket), or without ASGI where it can be asked directly (`gateway.asgi.direct`, decision 0107).
+websocket), or without ASGI where it can be asked directly (`gateway.asgi.direct`, decision 0108).
 """
 
 import asyncio
