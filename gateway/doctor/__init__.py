@@ -6,7 +6,7 @@ Nothing is changed unless `fix` says so, and then only the bucket's CORS rules a
 import time
 from collections.abc import Callable
 
-from gateway.doctor import bucket, machine, tenancy
+from gateway.doctor import bucket, edge, machine, tenancy
 from gateway.doctor.authority import COMPLETER, NOBODY, OPERATOR, SIGNER, authority
 from gateway.doctor.findings import Finding, Status, ok, warn
 from gateway.doctor.subject import Subject
@@ -27,6 +27,7 @@ async def examine(subject: Subject, *, fix: bool, clock: Callable[[], float] = t
         about_tenants, own = await tenancy.tenants(subject)
         found += about_tenants
         found += await tenancy.issuers(subject, own)
+        found += await edge.published(subject, clock)
         if subject.listens is not None:
             found.append(await machine.listening(*subject.listens, upstream, secure=subject.tls is not None))
     return found

@@ -7,7 +7,7 @@ from typing import Self
 
 from gateway.cors import NO_PAGES, Cors
 from gateway.policy.model import IssuerRule
-from gateway.server.deployment import Deployment
+from gateway.server.deployment import Deployment, EdgeDocuments
 from gateway.server.opened import OpenStoresFor
 from gateway.server.tls import TlsFiles
 from gateway.storage.endpoint import Endpoint
@@ -30,6 +30,7 @@ class Subject:
 
     Without an `operator` the bucket's settings are not looked at. `listens` is the host and port it listens on or will.
     `settings` are the names of settings with their values, to be read back to whoever made them; no secrets.
+    `documents` are those of the edge, where there is one.
     """
 
     endpoint: Endpoint
@@ -46,6 +47,7 @@ class Subject:
     tls: TlsFiles | None = None
     listens: tuple[str, int] | None = None
     settings: Sequence[tuple[str, str]] = ()
+    documents: EdgeDocuments | None = None
 
     @classmethod
     def of(
@@ -74,4 +76,5 @@ class Subject:
             tls=tls,
             listens=listens,
             settings=settings,
+            documents=deployment.documents,
         )

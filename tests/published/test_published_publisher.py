@@ -239,6 +239,38 @@ def test_two_publishers_lose_nothing_of_each_other(world: World) -> None:
         assert part(world, f"https://id.t{number}.example").issuers[f"https://id.t{number}.example"] == (f"t{number}",)
 
 
+def test_of_several_workers_one_writes_each_change_and_any_takes_over(world: World) -> None:
+    """Whoever comes later finds it done; and what a worker that dies leaves undone the others find."""
+    world.tenant("acme")
+    workers = [world.publisher() for _ in range(3)]
+    for worker in workers:
+        settle(worker)
+    world.tenant("acme", status="suspended")
+    world.s3.written.clear()
+    workers[1].tenant_changed("acme")
+    for _ in range(2):
+        for worker in workers:
+            settle(worker)
+        world.clock.now += 61
+    assert world.s3.written.count("tenants/acme") == 1
+
+    world.tenant("acme", status="active")
+    world.s3.crash_at = len(world.s3.written)
+    workers[1].tenant_changed("acme")
+    with pytest.raises(Crash):
+        settle(workers[1])
+    world.s3.crash_at = None
+    world.clock.now += 61
+    for worker in (workers[0], workers[2]):
+        settle(worker)
+
+    acme = published(world, "acme")
+    assert acme is not None
+    assert acme.policy is not None
+    assert acme.policy.status == "active"
+    assert world.s3.written.count("tenants/acme") == 2
+
+
 def test_an_old_state_is_never_put_over_a_newer_one(world: World) -> None:
     """A publisher that looked, was stopped, and goes on, finds that another was there."""
     world.tenant("acme")
