@@ -69,7 +69,7 @@ deploy destroy verify: install
 LINTERS := build/infra-linters
 
 infra-check: $(LINTERS)/.installed
-	$(LINTERS)/bin/cfn-lint infra/*.yaml --ignore-templates infra/checkov.yaml
+	$(LINTERS)/bin/cfn-lint infra/*.yaml infra/pipeline/account.yaml --ignore-templates infra/checkov.yaml
 	@if command -v sam >/dev/null; then for template in regional edge; do \
 		SAM_CLI_TELEMETRY=0 sam validate --lint --region us-east-1 --template infra/$$template.yaml || exit 1; done; \
 	else echo "there is no sam here, so sam validate was left out"; fi
