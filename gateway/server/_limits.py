@@ -35,7 +35,7 @@ class HttpLimits:
     body_idle: float = 30.0
     body_min_rate: float = 1_024.0
     body_grace: float = 30.0
-    body_buffer: int = 262_144
+    body_buffer: int = 65_536
     write_idle: float = 30.0
     max_connections: int = 1_024
     linger_bytes: int = 16_777_216
