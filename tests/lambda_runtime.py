@@ -147,6 +147,15 @@ class Sandbox:
         )
         return max(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
+    def processor_seconds(self) -> float:
+        """Seconds of the processor that the runtime's process has used (proc(5), stat: utime and stime)."""
+        assert self._process is not None
+        ticks = 0
+        for pid in children(self._process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         """End the runtime and what it started."""
         if self._connection is not None:
