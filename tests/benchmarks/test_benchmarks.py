@@ -19,6 +19,7 @@ LONG = {
     "plans": ("--rounds", "1", "--seconds", "0.3"),
     "tus": ("--rounds", "1", "--mebibytes", "32"),
     "parts": ("--rounds", "1"),
+    "cold_start": ("--rounds", "1"),
 }
 
 
