@@ -148,6 +148,8 @@ def test_iam_callers_have_a_door_of_their_own_on_the_presigner_alone() -> None:
     scheme = door["DefinitionBody"]["components"]["securitySchemes"]["signed"]
     assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
     assert "awsSigv4" not in str(proxy_definition())
+    called = {methods[operation]["x-amazon-apigateway-integration"]["uri"] for methods in paths.values()}
+    assert len(called) == 1  # both doors lead to the same version
     function = properties("PresignerFunction", IamCallers="[1]")["Environment"]["Variables"]
     assert function["UPLOAD_GATEWAY_IAM_CALLERS"] == "[1]"
 
