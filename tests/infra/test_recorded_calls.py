@@ -46,10 +46,17 @@ def test_the_code_makes_the_calls_that_are_written_down(stage: Stage, tmp_path: 
     names = {f"{each}-": f"{each.capitalize()}Role" for each in ("signer", "completer", "edge")}
     definition = json.loads((ROOT / "infra/proxy-api.json").read_text())
     found = recorded.lines(stage.recorder.made() | recorded.of_the_definition(definition), names)
+    # The nested stack's functions, which are asked elsewhere, have their calls in test_operations.
+    found = {role: calls for role, calls in found.items() if role in ROLES}
     if os.environ.get("UPDATE_RECORDED_CALLS"):
         recorded.FILE.write_text(json.dumps(found, indent=1) + "\n")
 
-    assert found == recorded.load()
+    assert _flat(found) ^ _flat(recorded.load()) == set()
+
+
+def _flat(calls: recorded.Recorded) -> set[str]:
+    """Each call with its role, so that a difference is told line by line."""
+    return {f"{role} {line}" for role, lines in calls.items() for line in lines}
 
 
 ASK_THE_EDGE = """

@@ -55,3 +55,12 @@ def test_a_bound_that_is_passed_is_named(change: dict[str, Any], named: str) -> 
 def test_globals_count() -> None:
     """SAM copies them into the function."""
     assert [fault.partition(":")[0] for fault in faults(GOOD, {"Tracing": "Active", "MemorySize": 1024})] == ["Tracing"]
+
+
+@pytest.mark.parametrize("name", [*sorted(REFUSED), "Architectures"])
+def test_whatever_globals_would_merge_in_is_named(name: str) -> None:
+    """Each of them, unless the function itself says otherwise."""
+    merged = {name: ["arm64"]}
+
+    assert [fault.partition(":")[0] for fault in faults(GOOD, merged)] == [name]
+    assert faults({**GOOD, "Architectures": ["x86_64"]}, merged if name == "Architectures" else {}) == ()
