@@ -224,6 +224,7 @@ def test_nothing_else_reads_the_environment() -> None:
         "presigner/lambda_handler.py",
         "edge_auth/lambda_function.py",
         "gateway/proxy/lambda_handler.py",
+        "gateway/functions/usage_plans_handler.py",
         "gateway/server/admin/lambda_handler.py",
         *(f"gateway/upkeep/{name}.py" for name in ("sweeper", "reconciler", "publisher")),
     }
