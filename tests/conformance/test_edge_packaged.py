@@ -84,6 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, tenant_issuers: TenantIssuers
             yield Site(examiner, sandbox, package)
             findings = examiner.look() + process.secrets_in_logs()
             findings += [word for word in ("eyJ", "ugk_", "Signature=") if word in sandbox.log.read_text()]
+            findings += [f"the runtime died {sandbox.crashes} times"] if sandbox.crashes > 1 else []
         except NoRuntimeError as error:
             pytest.skip(f"the package or the Lambda runtime can't be had here: {error}")
         finally:
