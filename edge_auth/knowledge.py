@@ -5,7 +5,6 @@ verified. The index only says in which tenant's document to look; what counts is
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from edge_auth.documents import Documents
 from gateway.identity.apikeys import ApiKeyRecord
@@ -33,8 +32,6 @@ from gateway.tenants.published.contents import (
     read_tenant,
     tenant_name,
 )
-
-_EMPTY: Final = IndexPart()
 
 
 class Knowledge:
@@ -133,10 +130,17 @@ class Knowledge:
         return self.get_jwk(source, kid)
 
     def _part(self, text: str) -> IndexPart:
+        """The part of the index that would know this issuer or key; raises `StoreUnavailableError`.
+
+        The publisher writes every part, also an empty one, so what is not there says nothing about anybody.
+        """
         root = self._documents.get(ROOT, lambda document: read_root(document.content), until=self._until)
         parts = 1 if root is None else root.parts
         name = part_name(part_of(text, parts), parts)
-        return self._documents.get(name, lambda document: read_part(document.content), until=self._until) or _EMPTY
+        part = self._documents.get(name, lambda document: read_part(document.content), until=self._until)
+        if part is None:
+            raise StoreUnavailableError("this part of the index was not published")
+        return part
 
     def _tenant(self, tenant: str) -> PublishedTenant | None:
         if tenant not in self._tenants:

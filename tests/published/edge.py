@@ -86,6 +86,7 @@ class Edge:
     """A function, the bucket it reads, and the clocks that it goes by."""
 
     bucket: Bucket = field(default_factory=Bucket)
+    contents: dict[str, dict[str, Any]] = field(default_factory=dict)
     wall: float = START
     mono: float = 0.0
     budget: float = 3.0
@@ -117,6 +118,7 @@ class Edge:
         self, name: str, content: dict[str, Any], *, pair: SigningPair = PAIR, version: int = 1, at: float | None = None
     ) -> bytes:
         """Publish a document that is good for an hour from `at`."""
+        self.contents[name] = content
         issued = self.wall if at is None else at
         document = Document(name=name, version=version, issued_at=issued, not_after=issued + LIFETIME, content=content)
         self.bucket.objects[name] = seal(document, pair)
@@ -133,6 +135,10 @@ class Edge:
                 api_keys={record.id: "acme" for record in api_keys if part_of(record.id, 2) == number},
             )
             self.put(part_name(number, 2), part_content(part), version=version)
+
+    def again(self, name: str, *, pair: SigningPair = PAIR, version: int = 9, at: float | None = None) -> bytes:
+        """Publish a document once more, as it was last said."""
+        return self.put(name, self.contents[name], pair=pair, version=version, at=at)
 
     def put_acme(
         self,
@@ -163,6 +169,10 @@ class Edge:
             return 200, self.answer["uri"]
         return int(self.answer["status"]), json.loads(self.answer["body"])["type"].rpartition(":")[2]
 
+    def wait(self) -> int:
+        """The seconds after which the last answer says that one may come again."""
+        return int(self.answer["headers"]["retry-after"][0]["value"])
+
     def token(self, **claims: Any) -> str:
         """A token of the operator's issuer for `acme`, good now by the function's clock."""
         standing = {"iss": SHARED.issuer, "aud": "gw", "sub": "s", "scope": "files:write", "tenant": "acme"}
@@ -181,10 +191,12 @@ def acme(status: str = "active", api_keys: tuple[ApiKeyRecord, ...] = ()) -> dic
     return tenant_content(policy, 1, keys, api_keys)
 
 
-def hanging(release: threading.Event) -> Callable[[str], SmallObject | None]:
-    """An S3 that does not answer before it is released."""
+def hanging(release: threading.Event, name: str, bucket: Bucket) -> Callable[[str], SmallObject | None]:
+    """An S3 that does not answer about one document before it is released."""
 
-    def fault(_key: str) -> SmallObject | None:
+    def fault(key: str) -> SmallObject | None:
+        if key != name:
+            return SmallObject(bucket.objects[key], '"e"')
         release.wait(30)
         raise TimeoutError
 

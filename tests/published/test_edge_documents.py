@@ -8,7 +8,7 @@ import pytest
 
 from gateway.identity.apikeys import mint_api_key
 from gateway.storage.small import ObjectError, SmallObject
-from gateway.tenants.published.contents import tenant_content
+from gateway.tenants.published.contents import part_name, part_of, tenant_content
 from tests.published.edge import FORGER, LIFETIME, OWN, PAIR, SHARED, START, Edge, acme, hanging
 
 GRANTED = (200, "/acme/a%20b.png")
@@ -110,112 +110,199 @@ def test_another_tenant_s_document_opens_nothing(edge: Edge) -> None:
     assert edge.ask(edge.token(tenant="globex")) == (503, "storage-unavailable")
 
 
-Fault = Callable[[Edge], object]
+Fault = Callable[[Edge, str], object]
+"""Something that goes wrong with one document, by its name."""
 
 
-def garbage(edge: Edge) -> None:
-    edge.bucket.objects["tenants/acme"] = b"\xffgarbage"
+def garbage(edge: Edge, name: str) -> None:
+    edge.bucket.objects[name] = b"\xffgarbage"
 
 
-def cut(edge: Edge) -> None:
-    edge.bucket.objects["tenants/acme"] = edge.bucket.objects["tenants/acme"][:-1]
+def cut(edge: Edge, name: str) -> None:
+    edge.bucket.objects[name] = edge.bucket.objects[name][:-1]
 
 
-def flipped(edge: Edge) -> None:
-    edge.bucket.objects["tenants/acme"] = edge.bucket.objects["tenants/acme"].replace(b"active", b"Active")
+def flipped(edge: Edge, name: str) -> None:
+    body = edge.bucket.objects[name]
+    edge.bucket.objects[name] = body[:-9] + bytes([body[-9] ^ 1]) + body[-8:]
 
 
-def forged(edge: Edge) -> None:
-    edge.put_acme(version=9, pair=FORGER)
+def forged(edge: Edge, name: str) -> None:
+    edge.again(name, pair=FORGER)
 
 
-def over(edge: Edge) -> None:
-    edge.put_acme(version=9, at=edge.wall - LIFETIME)
+def another_s(edge: Edge, name: str) -> None:
+    edge.bucket.objects[name] = edge.put("tenants/globex", edge.contents[name], version=9)
 
 
-def to_come(edge: Edge) -> None:
-    edge.put_acme(version=9, at=edge.wall + 3600)
+def over(edge: Edge, name: str) -> None:
+    edge.again(name, at=edge.wall - LIFETIME)
 
 
-def refused(edge: Edge) -> None:
-    def fault(_key: str) -> SmallObject | None:
-        raise ObjectError("GET", 403)
+def to_come(edge: Edge, name: str) -> None:
+    edge.again(name, at=edge.wall + 3600)
+
+
+def of_another_format(edge: Edge, name: str) -> None:
+    edge.put(name, {"policy": {"version": 99}}, version=9)
+
+
+def answered_by(edge: Edge, name: str, error: OSError) -> None:
+    """S3 fails for this document alone."""
+
+    def fault(key: str) -> SmallObject | None:
+        if key == name:
+            raise error
+        return SmallObject(edge.bucket.objects[key], '"e"')
 
     edge.bucket.fault = fault
 
 
-def throttled(edge: Edge) -> None:
-    def fault(_key: str) -> SmallObject | None:
-        raise ObjectError("GET", 503)
-
-    edge.bucket.fault = fault
+def refused(edge: Edge, name: str) -> None:
+    answered_by(edge, name, ObjectError("GET", 403))
 
 
-def silent(edge: Edge) -> None:
-    def fault(_key: str) -> SmallObject | None:
-        raise ConnectionError("S3 is silent")
-
-    edge.bucket.fault = fault
+def throttled(edge: Edge, name: str) -> None:
+    answered_by(edge, name, ObjectError("GET", 503))
 
 
-def not_a_tenant(edge: Edge) -> None:
-    edge.put("tenants/acme", {"policy": {"version": 99}}, version=9)
+def silent(edge: Edge, name: str) -> None:
+    answered_by(edge, name, ConnectionError("S3 is silent"))
 
 
-FAULTS = [garbage, cut, flipped, forged, over, to_come, refused, throttled, silent, not_a_tenant]
+FAULTS = [
+    *(garbage, cut, flipped, forged, another_s, over, to_come, of_another_format),
+    *(refused, throttled, silent),
+]
+
+INDEX = part_name(part_of(OWN.issuer, 2), 2)
+PLACES = [
+    ("root", Edge.token, "identity-unavailable"),
+    ("tenants/acme", Edge.token, "storage-unavailable"),
+    (INDEX, Edge.own_token, "identity-unavailable"),
+    ("tenants/acme", Edge.own_token, "identity-unavailable"),
+]
+"""A document, a token that can't be judged without it, and the problem that the caller is told."""
 
 
-def named(fault: Fault) -> str:
-    return fault.__name__
+def named(value: object) -> str:
+    return getattr(value, "__name__", str(value))
 
 
+@pytest.mark.parametrize(("name", "token", "code"), PLACES, ids=named)
 @pytest.mark.parametrize("fault", FAULTS, ids=named)
-def test_a_cold_function_refuses_what_it_can_not_believe(fault: Fault, edge: Edge) -> None:
+def test_a_cold_function_refuses_what_it_can_not_believe(
+    fault: Fault, name: str, token: Callable[[Edge], str], code: str, edge: Edge
+) -> None:
     """`503`, with a time to come back; nothing is decided by such a document."""
-    fault(edge)
+    fault(edge, name)
 
-    assert edge.ask()[0] == 503
+    assert edge.ask(token(edge)) == (503, code)
+    assert 1 <= edge.wait() <= 5
 
 
+@pytest.mark.parametrize(("name", "token", "code"), PLACES, ids=named)
 @pytest.mark.parametrize("fault", FAULTS, ids=named)
-def test_a_warm_function_goes_on_with_what_it_has_for_a_while(fault: Fault, edge: Edge) -> None:
+def test_a_warm_function_goes_on_with_what_it_has_for_a_while(
+    fault: Fault, name: str, token: Callable[[Edge], str], code: str, edge: Edge
+) -> None:
     """And then refuses; when all is well again, it goes on."""
-    assert edge.ask() == GRANTED
+    assert edge.ask(token(edge)) == GRANTED
     good = dict(edge.bucket.objects)
-    fault(edge)
+    fault(edge, name)
 
     edge.advance(31)
-    assert edge.ask() == GRANTED
+    assert edge.ask(token(edge)) == GRANTED
     edge.advance(300)
-    assert edge.ask()[0] == 503
+    assert edge.ask(token(edge)) == (503, code)
+    assert 1 <= edge.wait() <= 5
 
     edge.bucket.fault = None
     edge.bucket.objects = good
     edge.advance(2)
-    assert edge.ask() == GRANTED
+    assert edge.ask(token(edge)) == GRANTED
 
 
-def test_a_document_that_vanished_is_a_fault(edge: Edge) -> None:
+@pytest.mark.parametrize(("name", "token", "code"), PLACES, ids=named)
+def test_a_slow_s3_is_not_waited_for_longer_than_the_budget(name: str, token: Callable[[Edge], str], code: str) -> None:
+    """The function answers before it would be killed: cold it refuses, warm it goes on with what it has."""
+    cold, warm = Edge(budget=0.05), Edge(budget=0.05)
+    release = threading.Event()
+    for edge in (cold, warm):
+        edge.publish()
+    assert warm.ask(token(warm)) == GRANTED
+    for edge in (cold, warm):
+        edge.bucket.fault = hanging(release, name, edge.bucket)
+    warm.advance(31)
+
+    assert [cold.ask(token(cold)) for _ in range(3)] == [(503, code)] * 3
+    assert cold.bucket.asked.count(name) == 1  # the fetch goes on beside it, and one serves all who wait
+    assert warm.ask(token(warm)) == GRANTED
+    warm.advance(300)
+    assert warm.ask(token(warm)) == (503, code)
+    release.set()
+
+
+@pytest.mark.parametrize(("name", "token", "code"), PLACES, ids=named)
+def test_a_document_that_vanished_is_a_fault(name: str, token: Callable[[Edge], str], code: str, edge: Edge) -> None:
     """A tenant that ends has a document that says so: deleting objects can't end a tenant, or hide its end."""
-    edge.ask()
-    del edge.bucket.objects["tenants/acme"]
+    edge.ask(token(edge))
+    del edge.bucket.objects[name]
 
     edge.advance(31)
-    assert edge.ask() == GRANTED
+    assert edge.ask(token(edge)) == GRANTED
     edge.advance(300)
-    assert edge.ask() == (503, "storage-unavailable")
+    assert edge.ask(token(edge)) == (503, code)
 
 
-def test_an_older_document_is_never_believed_again(edge: Edge) -> None:
-    """A replay of the one from before the suspension, well signed and within its time."""
+@pytest.mark.parametrize(
+    ("name", "token", "verdict"),
+    [
+        ("root", Edge.token, (503, "identity-unavailable")),
+        (INDEX, Edge.own_token, (503, "identity-unavailable")),
+        ("tenants/acme", Edge.token, (403, "tenant-unknown")),
+        ("tenants/acme", Edge.own_token, (401, "token-invalid")),
+    ],
+    ids=named,
+)
+def test_a_document_that_was_never_there(
+    name: str, token: Callable[[Edge], str], verdict: tuple[int, str], edge: Edge
+) -> None:
+    """The publisher writes the root and every part of the index, so without one nobody is judged; tenants may end."""
+    del edge.bucket.objects[name]
+
+    assert [edge.ask(token(edge)) for _ in range(3)] == [verdict] * 3
+    assert edge.bucket.asked.count(name) == 1
+
+
+@pytest.mark.parametrize("name", ["root", INDEX, "tenants/acme"])
+def test_an_older_document_is_never_believed_again(name: str, edge: Edge) -> None:
+    """A replay of the one from before the suspension, well signed and within its time: the newer one is used."""
+    old = edge.bucket.objects[name]
+    edge.again(name, version=2)
+    edge.put_acme(version=3, status="suspended")
+    assert edge.ask(edge.own_token()) == (403, "tenant-suspended")
+
+    edge.bucket.objects[name] = old
+    edge.advance(31)
+    assert edge.ask(edge.own_token()) == (403, "tenant-suspended")
+    for seconds in (300, 900):
+        edge.advance(seconds)
+        assert edge.ask(edge.own_token())[0] == 503
+
+
+def test_an_old_document_fools_only_who_has_seen_none_and_only_in_its_time(edge: Edge) -> None:
+    """A replay into a cold sandbox: what `not_after` is for."""
     old = edge.bucket.objects["tenants/acme"]
     edge.put_acme(version=2, status="suspended")
-    assert edge.ask() == (403, "tenant-suspended")
-
     edge.bucket.objects["tenants/acme"] = old
-    for seconds in (31, 300, 900):
-        edge.advance(seconds)
-        assert edge.ask()[0] in {403, 503}
+    assert edge.ask() == GRANTED
+
+    edge.advance(LIFETIME - 1)
+    edge.again("root", version=2)
+    assert edge.ask() == GRANTED
+    edge.advance(1)
+    assert edge.ask() == (503, "storage-unavailable")
 
 
 def test_nothing_is_believed_after_its_end(edge: Edge) -> None:
@@ -224,7 +311,7 @@ def test_nothing_is_believed_after_its_end(edge: Edge) -> None:
     assert edge.ask() == GRANTED
 
     edge.advance(11)
-    assert edge.ask()[0] == 503
+    assert edge.ask() == (503, "storage-unavailable")
 
 
 @pytest.mark.parametrize("warm", [False, True])
@@ -235,7 +322,8 @@ def test_a_clock_that_is_wrong_by_an_hour_lets_nobody_in(hours: int, edge: Edge,
     assert not warm or edge.ask() == GRANTED
     edge.wall += hours * 3600 + hours
 
-    assert edge.ask(token)[0] == 503
+    assert edge.ask(token) == (503, "identity-unavailable")
+    assert 1 <= edge.wait() <= 5
 
 
 @pytest.mark.parametrize("jump", [-200.0, -30.0])
@@ -259,23 +347,9 @@ def test_a_sandbox_that_was_frozen_asks_again(edge: Edge) -> None:
     assert edge.ask() == (403, "tenant-suspended")
 
 
-def test_a_slow_s3_is_not_waited_for_longer_than_the_budget() -> None:
-    """The function answers before it would be killed; the fetch goes on beside it, and one serves all who wait."""
-    edge = Edge(budget=0.05)
-    edge.publish()
-    release = threading.Event()
-    edge.bucket.fault = hanging(release)
-
-    assert [edge.ask()[0] for _ in range(3)] == [503, 503, 503]
-    assert edge.bucket.asked == ["root"]
-
-    edge.bucket.fault = None
-    release.set()
-
-
 def test_after_a_failure_s3_is_left_alone_for_a_moment(edge: Edge) -> None:
     """Refusals cost nothing then; a throttled S3 is asked twice, and not again for a second."""
-    throttled(edge)
+    throttled(edge, "root")
     for _ in range(5):
         assert edge.ask() == (503, "identity-unavailable")
     assert edge.bucket.asked == ["root", "root"]
@@ -331,7 +405,7 @@ def test_many_tenants_of_one_issuer_cost_one_document() -> None:
 def test_refusals_that_need_no_document_need_no_s3() -> None:
     """The order of refusals is the contract's: a bad method is said before anybody is looked up."""
     edge = Edge()
-    silent(edge)
+    silent(edge, "root")
 
     assert edge.ask(method="GET") == (405, "method-not-allowed")
     assert edge.ask(querystring="a=b") == (400, "query-not-allowed")
@@ -344,7 +418,8 @@ def test_no_log_line_tells_a_token(edge: Edge, caplog: pytest.LogCaptureFixture)
     token = edge.token()
     edge.ask(token)
     for fault in FAULTS:
-        fault(edge)
+        edge.publish()
+        fault(edge, "tenants/acme")
         edge.advance(400)
         edge.ask(token)
 
