@@ -337,6 +337,7 @@ def test_a_tenant_is_suspended_resumed_and_deleted(owning: Owning) -> None:
     ada = owning("hooli")
     ada.tenant("hooli")
     ada.button("Suspend").click()
+    expect(ada.page.get_by_role("dialog")).to_be_visible()
     ada.page.keyboard.press("Escape")
     expect(ada.page.get_by_role("dialog")).to_have_count(0)
     expect(ada.button("Suspend")).to_be_focused()
