@@ -11,7 +11,7 @@ DATA ?= demo-data
 PORT ?= 8080
 LIMITS ?=
 
-.PHONY: install web demo test coverage check format images requirements clean edge-package edge-runtime deploy verify destroy infra-check
+.PHONY: install web demo test coverage check format images requirements clean edge-package edge-runtime plan deploy rollback verify destroy infra-check
 
 install: $(STAMP) $(WEB)
 
@@ -60,17 +60,22 @@ edge-runtime: install
 	@$(BIN)/python scripts/edge-runtime
 
 # One stage on AWS (docs/how-to/deploy-on-aws.md): STAGE as in infra/parameters.toml, PART regional or edge (both if left out).
-STAGE_OPTIONS = $(if $(PART),--part $(PART)) $(if $(TOKEN_FILE),--token-file $(TOKEN_FILE)) $(if $(YES),--yes)
+RELEASE ?= $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null || echo none)
+STAGE_OPTIONS = $(if $(PART),--part $(PART)) $(if $(TOKEN_FILE),--token-file $(TOKEN_FILE)) $(if $(YES),--yes) --release $(RELEASE)
 
-deploy destroy verify: install
+plan deploy destroy verify: install
 	@$(BIN)/python scripts/stage $@ $(or $(STAGE),$(error say which: make $@ STAGE=test)) $(STAGE_OPTIONS)
+
+rollback: install
+	@PART=$(PART) scripts/rollback $(or $(STAGE),$(error say which: make rollback STAGE=test COMMIT=...)) \
+		$(or $(COMMIT),$(error say which commit: the output Release before the last deployment)) $(if $(YES),--yes)
 
 # What linters say of the templates, in an environment of their own; infra/checkov.yaml has the reasons for what is left out.
 LINTERS := build/infra-linters
 
 infra-check: $(LINTERS)/.installed
 	$(LINTERS)/bin/cfn-lint infra/*.yaml infra/pipeline/account.yaml --ignore-templates infra/checkov.yaml
-	@if command -v sam >/dev/null; then for template in regional edge; do \
+	@if command -v sam >/dev/null; then for template in regional edge operations; do \
 		SAM_CLI_TELEMETRY=0 sam validate --lint --region us-east-1 --template infra/$$template.yaml || exit 1; done; \
 	else echo "there is no sam here, so sam validate was left out"; fi
 	@$(PYTHON) scripts/all-switches build/all-switches

@@ -115,7 +115,8 @@ def compile_modules(staged: Path, python: str, runtime: str) -> bool:
 def write_zip(staged: Path, output: Path) -> int:
     """In the order of names, all of one age, readable by everyone; the bytes that the files are unzipped."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    fresh, size = output.with_suffix(".new"), 0
+    with tempfile.NamedTemporaryFile(dir=output.parent, delete=False) as opened:  # others may build it, too
+        fresh, size = Path(opened.name), 0
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted((path for path in staged.rglob("*") if path.is_file()), key=lambda path: path.as_posix()):
             entry = zipfile.ZipInfo(path.relative_to(staged).as_posix(), EPOCH)
@@ -124,8 +125,17 @@ def write_zip(staged: Path, output: Path) -> int:
             data = path.read_bytes()
             archive.writestr(entry, data)
             size += len(data)
+    fresh.chmod(0o644)
     fresh.replace(output)
     return size
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """A package's files as a folder, for whoever zips them again; what was in it before is not asked about."""
+    with zipfile.ZipFile(package) as archive:
+        for entry in archive.infolist():
+            write(folder, entry.filename, archive.read(entry))
+            (folder / entry.filename).chmod(entry.external_attr >> 16)
 
 
 def report(output: Path, target: Target, *, compiled: bool, shown: int = 12) -> str:

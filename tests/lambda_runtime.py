@@ -67,7 +67,7 @@ class FunctionError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A function as a template has it: its zip, its handler, megabytes, seconds and variables.
+    """A function as a template has it: its zip or folder, its handler, megabytes, seconds and variables.
 
     `seconds` is deployed less: here a loaded machine must not end a case. `python` runs it, and is of `runtime`.
     """
@@ -102,6 +102,9 @@ class Sandbox:
 
     def unpack(self) -> None:
         """Put the package where Lambda would."""
+        if self.function.package.is_dir():
+            (self.folder / "task").symlink_to(self.function.package)
+            return
         with zipfile.ZipFile(self.function.package) as archive:
             archive.extractall(self.folder / "task")
 

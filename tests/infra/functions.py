@@ -6,7 +6,7 @@ template but for where those are.
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,16 @@ def build(folder: Path, *options: str) -> Path:
     return package
 
 
+Packages = Callable[[str], Path]
+"""The zip or the folder of a handler's function."""
+
+
 class Stage:
     """A sandbox of each function that was asked for, over a table with tenants and a bucket."""
 
-    def __init__(self, package: Path, folder: Path, store: EmbeddedS3, recorder: Recorder, dynamodb: str) -> None:
+    def __init__(self, packages: Packages, folder: Path, store: EmbeddedS3, recorder: Recorder, dynamodb: str) -> None:
         self.recorder = recorder
-        self._package, self._folder, self._store = package, folder, store
+        self._packages, self._folder, self._store = packages, folder, store
         self._sandboxes: dict[str, Sandbox] = {}
         self.keys = _stocked(store.region, dynamodb)
 
@@ -81,8 +85,12 @@ class Stage:
         """What the function answers to an event."""
         if handler not in self._sandboxes:
             function = Function(
-                package=self._package, handler=handler, variables=self.variables(handler), region=self._store.region
+                package=self._packages(handler),
+                handler=handler,
+                variables=self.variables(handler),
+                region=self._store.region,
             )
+            (self._folder / handler).mkdir(exist_ok=True)
             sandbox = Sandbox(function, self._folder / handler, is_answer=lambda answer: "errorType" not in answer)
             self._sandboxes[handler] = sandbox
             sandbox.start(FIRST[handler])
@@ -140,6 +148,13 @@ def role_arn(name: str) -> str:
 def staged(folder: Path) -> Iterator[Stage]:
     """The functions, ready to be asked; raises NoRuntimeError where the package or the runtime can't be had."""
     package = build(folder)
+    with over_recorder(folder, lambda _: package) as stage:
+        yield stage
+
+
+@contextmanager
+def over_recorder(folder: Path, packages: Packages) -> Iterator[Stage]:
+    """The same with packages that there are."""
     with ExitStack() as stack:
         endpoint = stack.enter_context(local_dynamodb.serving())
         store = stack.enter_context(EmbeddedS3(folder / "s3"))
@@ -153,7 +168,7 @@ def staged(folder: Path) -> Iterator[Stage]:
             {SEALING: base64.b64encode(bytes(range(32))).decode()},
         )
         stack.enter_context(recorder.serving())
-        stage = Stage(package, folder, store, recorder, endpoint)
+        stage = Stage(packages, folder, store, recorder, endpoint)
         stack.callback(stage.stop)
         yield stage
 

@@ -6,39 +6,111 @@ import re
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
 from tests.infra.deployed import Deployed
 from tests.infra.iam import Call, allowed
+from tests.infra.stage_account import Account
 from tests.infra.templates import ROOT, template
 
 ACCOUNT = template("pipeline/account")
-MADE = Deployed(ACCOUNT, Repository="owner/name", Environment="production", StackPrefix="upload-gateway")
+SAID = {"Repository": "owner/name", "Environment": "production", "PlanEnvironment": "plan"}
+MADE = Deployed(ACCOUNT, StackPrefix="upload-gateway", **SAID)
+ROLES = {"PipelineExecutionRole": "production", "PlanRole": "plan"}
+"""The roles of jobs, and the environment of each."""
+
 WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / "infra/pipeline/github-actions.yaml").read_text())
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+DEPLOYING = {"plan", "test", "production"}
 
 
-def test_the_workflows_role_is_for_one_environment_of_one_repository() -> None:
+@pytest.mark.parametrize(("role", "environment"), ROLES.items())
+def test_a_jobs_role_is_for_one_environment_of_one_repository(role: str, environment: str) -> None:
     """Compared as a whole; anybody on GitHub has a token of the same issuer."""
-    (trust,) = MADE.fill(ACCOUNT["Resources"]["PipelineExecutionRole"])["Properties"]["AssumeRolePolicyDocument"][
-        "Statement"
-    ]
+    (trust,) = MADE.fill(ACCOUNT["Resources"][role])["Properties"]["AssumeRolePolicyDocument"]["Statement"]
 
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert trust["Condition"] == {
         "StringEquals": {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": "repo:owner/name:environment:production",
+            "token.actions.githubusercontent.com:sub": f"repo:owner/name:environment:{environment}",
         }
     }
+
+
+SUBJECTS = {
+    "repo:owner/name:environment:production": "PipelineExecutionRole",
+    "repo:owner/name:environment:plan": "PlanRole",
+    "repo:owner/name:environment:test": None,
+    "repo:owner/name:environment:production2": None,
+    "repo:owner/name:environment:": None,
+    "repo:owner/name:ref:refs/heads/main": None,
+    "repo:owner/name:ref:refs/tags/environment:production": None,
+    "repo:owner/name:pull_request": None,
+    "repo:owner/name2:environment:production": None,
+    "repo:other/name:environment:production": None,
+    "repo:OWNER/name:environment:production": None,
+    "repo:owner/name:environment:Production": None,
+    "repo:owner/*:environment:production": None,
+    "repo:other/x:environment:production:repo:owner/name:environment:production": None,
+    "": None,
+}
+"""What a token says of its job (GitHub Docs, "OpenID Connect reference", "Example subject claims"), and its role."""
+
+
+@pytest.mark.parametrize(("subject", "expected"), SUBJECTS.items())
+@pytest.mark.parametrize(
+    "audience", ["sts.amazonaws.com", "https://github.com/owner", "sts.amazonaws.com.evil.example"]
+)
+def test_a_token_of_another_job_takes_no_role(subject: str, expected: str | None, audience: str) -> None:
+    """By the same evaluation as every other policy's; of another audience it is nobody's."""
+    claims = {"aud": audience, "sub": subject}
+    context = {f"token.actions.githubusercontent.com:{name}": value for name, value in claims.items()}
+    taken = [
+        role
+        for role in ROLES
+        if allowed(
+            Call(who="github", action="sts:AssumeRoleWithWebIdentity", resource=role, context=context),
+            [
+                {"Resource": "*", **{name: value for name, value in trust.items() if name != "Principal"}}
+                for trust in MADE.fill(ACCOUNT["Resources"][role])["Properties"]["AssumeRolePolicyDocument"][
+                    "Statement"
+                ]
+            ],
+            [],
+        )
+    ]
+
+    assert taken == ([expected] if expected and audience == "sts.amazonaws.com" else [])
+
+
+STACK = "arn:aws:cloudformation:eu-central-1:111122223333:stack/upload-gateway-test/1"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "expected"),
+    [
+        ("cloudformation:CreateChangeSet", STACK, True),
+        ("s3:PutObject", "arn:aws:s3:::ArtifactsBucket/plan/0123.zip", True),
+        ("s3:PutObject", "arn:aws:s3:::ArtifactsBucket/0123.zip", False),
+        ("s3:PutObject", "arn:aws:s3:::ArtifactsBucket/other/plan/0123.zip", False),
+        ("cloudformation:ExecuteChangeSet", STACK, False),
+        ("cloudformation:DeleteChangeSet", STACK, False),
+        ("cloudformation:CreateStack", STACK, False),
+        ("cloudformation:UpdateStack", STACK, False),
+        ("cloudformation:DeleteStack", STACK, False),
+        ("cloudformation:SetStackPolicy", STACK, False),
+        ("lambda:UpdateFunctionCode", "arn:aws:lambda:eu-central-1:111122223333:function:upload-gateway-x", False),
+        ("sts:AssumeRole", "arn:aws:iam::111122223333:role/CloudFormationExecutionRole", False),
+    ],
+)
+def test_a_pull_request_makes_change_sets_and_nothing_of_them(action: str, resource: str, expected: bool) -> None:
+    """What it puts lies apart from what is deployed, which is known by its digest alone."""
+    assert allowed(Call(who="plan", action=action, resource=resource), MADE.statements("PlanRole"), []) is expected
 
 
 @pytest.mark.parametrize(
@@ -83,11 +155,8 @@ def test_the_workflow_runs_nothing_but_what_is_in_the_repository() -> None:
 
     assert not any("uses" in step for step in steps)
     assert WORKFLOW["permissions"] == {"contents": "read"}
-    assert {name for name, job in JOBS.items() if job.get("permissions", {}).get("id-token") == "write"} == {
-        "test",
-        "production",
-    }
-    assert {name for name, job in JOBS.items() if job.get("environment") == name} == {"test", "production"}
+    assert {name for name, job in JOBS.items() if job.get("permissions", {}).get("id-token") == "write"} == DEPLOYING
+    assert {name for name, job in JOBS.items() if job.get("environment") == name} == DEPLOYING
     assert set(re.findall(r"secrets\.(\w+)", json.dumps(JOBS))) == {"VERIFY_KEY"}
     assert not re.search(
         r"\$\{\{[^}]*github\.(event|head_ref)", json.dumps(JOBS)
@@ -101,71 +170,25 @@ def test_production_comes_after_the_test_and_deploys_what_was_built() -> None:
     assert JOBS["test"]["needs"] == "build"
     assert JOBS["production"]["needs"] == ["build", "test"]
     for job in ("test", "production"):
-        assert JOBS[job]["env"]["BUILT"] == "${{ needs.build.outputs.digest }}"
+        assert JOBS[job]["env"]["BUILT"] == f"${{{{ needs.build.outputs.{job} }}}}"
         assert JOBS[job]["steps"][-1]["run"] == f"infra/pipeline/deploy {job}"
 
 
-class Services(BaseHTTPRequestHandler):
-    """GitHub's issuer and AWS's STS."""
-
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        """A workflow's token."""
-        self.asked.append(f"{self.path} {self.headers['authorization']}")
-        self._answer(json.dumps({"value": "the-token"}))
-
-    def do_POST(self) -> None:
-        """Credentials for it."""
-        said = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
-        self.asked.append(
-            f"{said['Action'][0]} {said['RoleArn'][0]} {said['WebIdentityToken'][0]} {self.headers['authorization']}"
-        )
-        members = {"AccessKeyId": "ASIA", "SecretAccessKey": "the-secret", "SessionToken": "the-session"}
-        inner = "".join(f"<{name}>{value}</{name}>" for name, value in members.items())
-        name = "AssumeRoleWithWebIdentity"
-        self._answer(
-            f"<{name}Response><{name}Result><Credentials>{inner}<Expiration>2027-01-01T00:00:00Z</Expiration>"
-            f"</Credentials></{name}Result></{name}Response>"
-        )
-
-    def _answer(self, text: str) -> None:
-        self.send_response(200)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@pytest.fixture
-def services() -> Iterator[tuple[str, list[str]]]:
-    """Where both answer, and what they were asked."""
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Services,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_job_gets_credentials_for_an_hour_and_shows_none(services: tuple[str, list[str]], tmp_path: Path) -> None:
+def test_a_job_gets_credentials_for_an_hour_and_shows_none(tmp_path: Path) -> None:
     """Into a file that nobody else reads; STS is asked without a signature, since there is no key to sign with."""
-    url, asked = services
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?a=b",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",
-        "AWS_ROLE": "arn:aws:iam::111122223333:role/pipeline",
-        "AWS_ENDPOINT_URL": url,
-    }
-    command = [sys.executable, "infra/pipeline/sign_in.py", str(tmp_path / "credentials")]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    account = Account(tmp_path)
+    with account.answering() as url:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?a=b",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-the-job",
+            "AWS_ROLE": "arn:aws:iam::111122223333:role/pipeline",
+            "AWS_ENDPOINT_URL": url,
+        }
+        command = [sys.executable, "infra/pipeline/sign_in.py", str(tmp_path / "credentials")]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
 
-    assert asked == [
+    assert account.asked == [
         "/token?a=b&audience=sts.amazonaws.com Bearer of-the-job",
         "AssumeRoleWithWebIdentity arn:aws:iam::111122223333:role/pipeline the-token None",
     ]

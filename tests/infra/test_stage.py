@@ -80,16 +80,26 @@ def run(account: Account, *arguments: str) -> int:
     return status
 
 
-def deploying(part: str, *overrides: str, stage: str = "test", confirm: str = "--confirm-changeset") -> list[str]:
+def building(part: str, stage: str = "test") -> list[str]:
+    """The command that builds one stack."""
+    folder = f"./build/stages/{stage}-{part}"
+    return ["sam", "build", "--template-file", f"./infra/{part}.yaml", "--build-dir", folder, *WHERE, f"{stage}-{part}"]
+
+
+def deploying(
+    part: str, *overrides: str, stage: str = "test", confirm: tuple[str, ...] = ("--confirm-changeset",)
+) -> list[str]:
     """The command that deploys one stack."""
-    given = ["--parameter-overrides", *overrides] if overrides else []
-    shown = [confirm, "--no-fail-on-empty-changeset", *given]
-    return ["sam", "deploy", "--template-file", f"./infra/{part}.yaml", *WHERE, f"{stage}-{part}", *shown]
+    shown = [*confirm, "--no-fail-on-empty-changeset", "--parameter-overrides", *overrides, 'Switch="off"']
+    template = f"./build/stages/{stage}-{part}/template.yaml"
+    return ["sam", "deploy", "--template-file", template, *WHERE, f"{stage}-{part}", *shown]
 
 
-FIRST = deploying("regional", "CreateOnly=true")
-SECOND = deploying("edge", "LogDays=30", "UploadBucket=bucket-1", "UploadRegion=eu-central-1")
-AGAIN = deploying("regional", "CreateOnly=true", f"EdgeDistributionArn={DISTRIBUTION}")
+BUILT = [building("regional"), building("edge")]
+FIRST = deploying("regional", "CreateOnly=true", "Release=none")
+SECOND = deploying("edge", "LogDays=30", "UploadBucket=bucket-1", "UploadRegion=eu-central-1", "Release=none")
+AGAIN = deploying("regional", "CreateOnly=true", f"EdgeDistributionArn={DISTRIBUTION}", "Release=none")
+SMALL = deploying("regional", "Release=none", stage="small")
 
 
 def test_a_first_deployment_tells_each_stack_about_the_other(
@@ -100,7 +110,7 @@ def test_a_first_deployment_tells_each_stack_about_the_other(
 
     assert run(account, "deploy", "test") == 0
 
-    assert account.calls() == [["function-package"], FIRST, SECOND, AGAIN]
+    assert account.calls() == [*BUILT, FIRST, SECOND, AGAIN]
     assert f"the edge function is {EDGE['FunctionVersionArn']}; before it was none" in capfd.readouterr().out
 
 
@@ -110,7 +120,7 @@ def test_a_later_deployment_does_each_stack_once(account: Account) -> None:
 
     assert run(account, "deploy", "test") == 0
 
-    assert account.calls() == [["function-package"], AGAIN, SECOND]
+    assert account.calls() == [*BUILT, AGAIN, SECOND]
 
 
 def test_a_part_is_deployed_alone(account: Account) -> None:
@@ -121,8 +131,7 @@ def test_a_part_is_deployed_alone(account: Account) -> None:
     assert run(account, "deploy", "test", "--part", "edge") == 0
     assert run(account, "deploy", "small") == 0
 
-    package = ["function-package"]
-    assert account.calls() == [package, AGAIN, SECOND, package, deploying("regional", stage="small")]
+    assert account.calls() == [BUILT[0], AGAIN, BUILT[1], SECOND, building("regional", "small"), SMALL]
 
 
 def test_a_pipeline_is_asked_nothing(account: Account) -> None:
@@ -133,7 +142,7 @@ def test_a_pipeline_is_asked_nothing(account: Account) -> None:
     assert run(account, "destroy", "small", "--yes") == 0
 
     assert account.calls()[1:] == [
-        deploying("regional", stage="small", confirm="--no-confirm-changeset"),
+        deploying("regional", "Release=none", stage="small", confirm=("--no-confirm-changeset",)),
         ["sam", "delete", "--stack-name", "ug-small", "--region", "eu-central-1", "--no-prompts"],
     ]
 
@@ -146,7 +155,11 @@ def test_what_fails_stops_the_rest(account: Account) -> None:
     assert run(account, "deploy", "test") == 3
     assert run(account, "destroy", "test") == 3
 
-    assert [call[:2] for call in account.calls()] == [["function-package"], ["sam", "deploy"], ["sam", "delete"]]
+    account.say("failing", ["build"])
+    assert run(account, "deploy", "test") == 3
+
+    verbs = ["build", "build", "deploy", "delete", "build"]
+    assert [call[:2] for call in account.calls()] == [["sam", verb] for verb in verbs]
 
 
 def test_a_change_set_that_was_declined_leaves_the_edge_alone(
@@ -155,7 +168,7 @@ def test_a_change_set_that_was_declined_leaves_the_edge_alone(
     """`sam` ends well when the operator says no; there is no bucket then."""
     assert run(account, "deploy", "test") == 1
 
-    assert account.calls() == [["function-package"], FIRST]
+    assert account.calls() == [*BUILT, FIRST]
     assert "no bucket for the edge" in capsys.readouterr().err
 
 
@@ -222,14 +235,44 @@ def test_what_is_missing_is_said_before_anything_is_done(
     assert sentence in capsys.readouterr().err
 
 
-def test_without_a_package_of_the_edge_nothing_is_begun(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_settings_of_the_edge_nothing_is_begun(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     """The regional stack is not changed for an edge that can't follow."""
-    (account.root / "build/edge.zip").unlink()
+    (account.root / "edge.json").unlink()
 
     assert run(account, "deploy", "test") == 1
 
     assert account.calls() == []
-    assert "make edge-package" in capsys.readouterr().err
+    assert "upload-gateway edge-settings" in capsys.readouterr().err
+
+
+def test_a_plan_makes_every_change_set_and_executes_none(account: Account, capfd: pytest.CaptureFixture[str]) -> None:
+    """Packages go apart from those that are deployed; a stage that is not there yet has no edge to plan."""
+    assert run(account, "plan", "test", "--release", "abc") == 0
+    assert "ug-test-edge can't be planned before there is a stack ug-test" in capfd.readouterr().out
+
+    account.say("stacks", {"ug-test": REGIONAL, "ug-test-edge": EDGE})
+    assert run(account, "plan", "test", "--built", "--release", "abc") == 0
+
+    changes = [call for call in account.calls() if call[1] == "deploy"]
+    assert len(changes) == 3
+    assert all("--no-execute-changeset --s3-prefix plan" in " ".join(call) for call in changes)
+    assert all("Release=abc" in call for call in changes)
+    assert len([call for call in account.calls() if call[1] == "build"]) == 2
+
+
+def test_what_is_built_before_is_taken_as_it_is(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    """Building asks nobody who it is; what was never built is not deployed."""
+    account.say("stacks", {"ug-small": {"Release": "abc"}})
+    assert run(account, "deploy", "small", "--built") == 1
+    assert "is not built" in capsys.readouterr().err
+
+    assert run(account, "build", "small") == 0
+    assert capsys.readouterr().err == ""
+    assert run(account, "deploy", "small", "--built") == 0
+    assert run(account, "release", "small") == 0
+
+    assert account.calls() == [building("regional", "small"), SMALL]
+    assert capsys.readouterr().out == "abc\n"
 
 
 def test_without_credentials_or_sam_nothing_is_begun(
@@ -259,5 +302,21 @@ def test_the_example_is_one_that_can_be_deployed() -> None:
 
         assert {one.partition("=")[0] for one in stack.overrides} <= set(document["Parameters"])
     outputs = set(template("regional")["Outputs"]) | set(template("edge")["Outputs"])
-    assert {*SCRIPT.CHECKS, *SCRIPT.KEPT, "DistributionArn", "FunctionVersionArn", "UploadBucketRegion"} <= outputs
+    assert {
+        *SCRIPT.CHECKS,
+        *SCRIPT.KEPT,
+        "Release",
+        "DistributionArn",
+        "FunctionVersionArn",
+        "UploadBucketRegion",
+    } <= outputs
     assert {"UploadBucket", "UploadRegion"} <= set(template("edge")["Parameters"])
+
+
+@pytest.mark.parametrize("part", ["regional", "edge"])
+def test_what_is_left_out_of_the_file_has_the_templates_default(part: str) -> None:
+    """Every one of them, and nothing that has none; SAM would keep what the last deployment said."""
+    said = {name: rule["Default"] for name, rule in template(part)["Parameters"].items() if "Default" in rule}
+
+    assert SCRIPT._defaults(part) == {name: str(value) for name, value in said.items()}
+    assert not any('"' in str(value) for value in said.values())
