@@ -123,6 +123,20 @@ def test_the_tenant_is_a_claim_that_is_exactly_an_id(
     assert said.tenant == tenant
 
 
+def test_who_somebody_is_is_never_an_address_or_a_name(ec_key: Signer) -> None:
+    """T12: whoever has another's address, name or picture is still somebody else."""
+    shown = {"email": "ann@acme.example", "email_verified": True, "name": "Ann", "preferred_username": "ann"}
+    one = authenticator(ec_key, rule(tenant_claim="tenant"))
+
+    said = [answer(one, ec_key.token(GOOD | shown | {"sub": subject})) for subject in ("1", "2", "ann@acme.example")]
+
+    assert [(who.issuer, who.subject) for who in said if isinstance(who, Principal)] == [
+        (SHARED, "1"),
+        (SHARED, "2"),
+        (SHARED, "ann@acme.example"),
+    ]
+
+
 def test_an_administrators_issuer_binds_to_nobody(ec_key: Signer) -> None:
     """Without a tenant claim an operator's issuer speaks for no tenant, whatever its tokens say."""
     said = answer(authenticator(ec_key, rule()), ec_key.token(GOOD))

@@ -1,11 +1,15 @@
 """`JwtVerifier`: what a token must be, said in tables; each case is held against all three ways to verify."""
 
 import asyncio
+import hmac
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.identity import (
     JwksCache,
@@ -168,14 +172,26 @@ def test_headers_are_judged(rsa_key: Signer, header: dict[str, Any], expected: s
     assert verdicts == {expected}
 
 
-@pytest.mark.parametrize("text", ["PEM", "JWK", "JWKS"])
-def test_a_public_key_is_never_a_secret(rsa_key: Signer, text: str) -> None:
-    """T02: HS256 keyed with whatever text the public key has."""
-    import hashlib
-    import hmac
+def public_texts(signer: Signer) -> dict[str, bytes]:
+    """The ways in which people write an RSA key down."""
+    numbers = [int.from_bytes(urlsafe_b64decode(signer.jwk[name] + "==")) for name in ("e", "n")]
+    key = rsa.RSAPublicNumbers(*numbers).public_key()
+    return {
+        "PEM": key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "PKCS1": key.public_bytes(Encoding.PEM, PublicFormat.PKCS1),
+        "DER": key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "JWK": json.dumps(signer.jwk).encode(),
+        "JWKS": json.dumps(jwks(signer)).encode(),
+        "nothing": b"",
+    }
 
-    secret = json.dumps({"JWK": rsa_key.jwk, "JWKS": jwks(rsa_key)}.get(text, str(rsa_key.jwk["n"]))).encode()
-    forged = Signer("rsa", "HS256", {}, lambda data: hmac.new(secret, data, hashlib.sha256).digest())
+
+@pytest.mark.parametrize("text", ["PEM", "PKCS1", "DER", "JWK", "JWKS", "nothing"])
+@pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
+def test_a_public_key_is_never_a_secret(rsa_key: Signer, alg: str, text: str) -> None:
+    """T02: a MAC keyed with whatever text the public key has."""
+    secret = public_texts(rsa_key)[text]
+    forged = Signer("rsa", alg, {}, lambda data: hmac.digest(secret, data, f"sha{alg[2:]}"))
 
     assert verdict(verifier_of(rsa_key), forged.token(GOOD)) == "JwtInvalidSignatureAlgorithmError"
 

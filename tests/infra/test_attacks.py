@@ -179,6 +179,16 @@ def test_a_young_signature_and_a_long_upload_pass() -> None:
     assert may(ROLES["ProxyRole"], "s3:PutObject", OBJECT, {"s3:authType": "REST-HEADER", "s3:signatureAge": "3600001"})
 
 
+@pytest.mark.parametrize("action", [*ON_OBJECTS, *ON_BUCKETS])
+def test_nobody_is_served_without_tls(action: str) -> None:
+    """Not even whoever may do everything: the bucket's own policy denies it, on the bucket and on its objects."""
+    place = OBJECT if action in ON_OBJECTS else BUCKET
+    for who in (READER, ADMINISTRATOR, *(role.arn for role in ROLES.values())):
+        plain = Call(who=who, action=f"s3:{action}", resource=place, context={"aws:SecureTransport": "false"})
+
+        assert not allowed(plain, EVERYTHING, REGIONAL.bucket_policy())
+
+
 def test_those_who_are_named_read_and_delete() -> None:
     """A role of `DataRoles` may do what its own policies say."""
     for action in ("GetObject", "DeleteObject"):

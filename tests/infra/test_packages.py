@@ -97,6 +97,6 @@ def test_what_is_deployed_is_for_its_machine_and_has_no_more_than_it_needs(deplo
     services = {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2}
 
     assert len(machines) == 1
-    assert services == {"dynamodb", "ssm", "sts"}
+    assert services == {"apigateway", "dynamodb", "ssm", "sts"}
     assert not [name for name in names if name.startswith(("bin/", "gateway/cli", "gateway/local", "tests/"))]
     assert sum(entry.compress_size for entry in deployed.infolist()) < 16 * 1_048_576

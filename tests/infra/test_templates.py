@@ -183,6 +183,32 @@ def test_the_bucket_is_private_versioned_and_tidy() -> None:
     assert "AbortIncompleteMultipartUpload" in bucket["LifecycleConfiguration"]["Rules"][0]
 
 
+@pytest.mark.parametrize(
+    ("key", "algorithm"), [("", "AES256"), ("arn:aws:kms:eu-central-1:111122223333:key/k", "aws:kms")]
+)
+def test_objects_are_encrypted_by_s3s_own_key_or_by_ones_own(key: str, algorithm: str) -> None:
+    """Whatever is uploaded, without a header that says so."""
+    bucket = Deployed(template("regional"), KmsKeyArn=key).resources()["UploadBucket"]["Properties"]
+
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == algorithm
+    assert rule["ServerSideEncryptionByDefault"].get("KMSMasterKeyID", "") == key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_bucket_is_a_website_or_public(name: str) -> None:
+    """What is stored is never executed or redirected to, and every bucket of every stack is closed four times."""
+    for bucket in of_type(template(name), "AWS::S3::Bucket").values():
+        properties = bucket["Properties"]
+
+        assert "WebsiteConfiguration" not in properties
+        assert "AccessControl" not in properties
+        assert list(properties["PublicAccessBlockConfiguration"].values()) == [True] * 4
+        assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        assert "BucketEncryption" in properties
+
+
 def test_the_bucket_answers_pages_as_the_gateway_would_have_it() -> None:
     """The rule is the one that `upload-gateway doctor` looks for."""
     (rule,) = REGIONAL["Resources"]["UploadBucket"]["Properties"]["CorsConfiguration"]["Fn::If"][1]["CorsRules"]

@@ -40,11 +40,18 @@ NOW = 1_795_000_001.0
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=300)
 
 
-def caller(tenant: str = "acme", subject: str = "ann", *, prefix: str | None = None, **policy: Any) -> Caller:
+def caller(
+    tenant: str = "acme",
+    subject: str = "ann",
+    *,
+    issuer: str = "https://issuer",
+    prefix: str | None = None,
+    **policy: Any,
+) -> Caller:
     """Someone who may upload."""
     principal = Principal(
         tenant=tenant,
-        issuer="https://issuer",
+        issuer=issuer,
         subject=subject,
         scopes=frozenset({"files:write"}),
         name_prefix=prefix,
@@ -94,6 +101,8 @@ def test_no_changed_id_is_an_upload(at: int, letter: str) -> None:
         (caller(subject="bob"), NOW, True),
         (caller(subject="bob", owner="subject"), NOW, False),
         (caller(owner="subject"), NOW, True),
+        (caller(issuer="https://another"), NOW, True),
+        (caller(issuer="https://another", owner="subject"), NOW, False),
         (caller("globex"), NOW, False),
         (caller(prefix="a/"), NOW, True),
         (caller(prefix="b/"), NOW, False),
