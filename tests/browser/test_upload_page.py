@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -258,6 +259,30 @@ def test_a_part_that_fails_twice_is_sent_a_third_time(stage: Stage, visit: Visit
     expect(state(page, "flaky.bin")).to_have_text("Stored as acme/flaky.bin")
     assert len(tries) == 3
     assert stage.stored("acme/flaky.bin") == digest
+
+
+def test_a_part_whose_answer_was_lost_is_not_sent_again(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """S3 has it: the page asks before it sends a part a second time."""
+    page = signed_in(visit, stage, stage.token())
+
+    wire = page.context.new_cdp_session(page)
+    lost: list[str] = []
+
+    def answered(event: dict[str, Any]) -> None:
+        first = event["request"]["method"] == "PUT" and not lost
+        if first:
+            lost.append(event["request"]["url"])
+        how = ("Fetch.failRequest", {"errorReason": "ConnectionReset"}) if first else ("Fetch.continueRequest", {})
+        wire.send(how[0], {"requestId": event["requestId"], **how[1]})
+
+    wire.on("Fetch.requestPaused", answered)
+    wire.send("Fetch.enable", {"patterns": [{"urlPattern": "*partNumber=2&*", "requestStage": "Response"}]})
+    digest = random_file(tmp_path / "unanswered.bin", THREE_PARTS)
+    choose(page, tmp_path / "unanswered.bin")
+    expect(state(page, "unanswered.bin")).to_have_text("Stored as acme/unanswered.bin")
+    assert len(lost) == 1
+    assert part_numbers(visit.sent("PUT", "partNumber=2&")) == [2]
+    assert stage.stored("acme/unanswered.bin") == digest
 
 
 def test_a_url_that_s3_no_longer_takes_is_signed_anew(stage: Stage, visit: Visit, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Rounds:
         process.communicate()
         self.kills += 1
         self._look()
-        _wait_for_another_second()
+        wait_for_another_second()
         return self._client(self._soon())
 
     def _gateway_killed(self, process: subprocess.Popen[str], *, stopped: bool) -> None:
@@ -85,7 +85,7 @@ class Rounds:
             self._look()
         self.room.kill()
         self.kills += 1
-        _wait_for_another_second()
+        wait_for_another_second()
         self.room.start()
         self._look()
         if stopped:
@@ -104,7 +104,7 @@ class Rounds:
         self.seen |= there
 
 
-def _wait_for_another_second() -> None:
+def wait_for_another_second() -> None:
     """S3 says when it took a part to the second."""
     now = time.time()
     time.sleep(1 - now % 1 + 0.01)

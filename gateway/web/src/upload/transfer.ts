@@ -254,7 +254,10 @@ export class Transfer {
     const plan = this.#plan!;
     const bytes = this.#slice(file, number);
     const value = this.#known ? await this.#checksum(file, number, signal) : null;
+    let tried = false;
     await retried(async () => {
+      if (tried && (await this.#arrived(number, signal))) return;
+      tried = true;
       const where = await this.#services.gateway.part(plan.id, number, value === null ? null : base64(value), signal);
       await this.#put(number, where, bytes, signal);
     }, signal);
@@ -277,6 +280,15 @@ export class Transfer {
     } finally {
       this.#moving.delete(number);
     }
+  }
+
+  /** Whether S3 took a part though its answer was lost; then it need not be sent again. */
+  async #arrived(number: number, signal: AbortSignal): Promise<boolean> {
+    const { parts } = await this.#services.gateway.look(this.#plan!.id, signal);
+    const size = this.#length(number);
+    const there = parts.some((part) => part.number === number && part.size === size);
+    if (there) this.#there.set(number, size);
+    return there;
   }
 
   /** Ask S3 what it has; without a memory of how the upload was begun, also how it is cut. */
